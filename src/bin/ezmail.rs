@@ -1,0 +1,2 @@
+//! `ezmail`: the build host's tool.
+fn main() {}

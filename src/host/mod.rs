@@ -1,0 +1,1 @@
+//! The build side: base, packages, repo, profile, image, in that order.

@@ -1,0 +1,6 @@
+//! Small helpers, each with one job: nothing here knows what a mail server or an ISO is.
+
+pub mod files;
+pub mod hash;
+pub mod run;
+pub mod sandbox;

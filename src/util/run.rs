@@ -1,0 +1,257 @@
+//! The one module that runs other programs.
+//!
+//! Commands are written with [`xshell::cmd!`] (or come from [`super::sandbox`]) and run as a
+//! [`Task`]: quiet while all is well; when one fails, the error has the command line as a person
+//! would type it, how it ended, and the tail of what it said.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// How much of a failed command's output the error carries.
+const TAIL: u64 = 2048;
+
+/// One command with what it is for.
+#[derive(Debug)]
+pub struct Task {
+    what: String,
+    command: Command,
+    log: Option<PathBuf>,
+    input: Option<Vec<u8>>,
+}
+
+impl Task {
+    /// `what` completes the sentence "… failed", such as "composing the stand-in base".
+    pub fn new(what: impl Into<String>, command: impl Into<Command>) -> Self {
+        Self {
+            what: what.into(),
+            command: command.into(),
+            log: None,
+            input: None,
+        }
+    }
+
+    /// Appends all that the command prints to `log`, and names the file in the error.
+    #[must_use]
+    pub fn log(mut self, log: &Path) -> Self {
+        self.log = Some(log.to_path_buf());
+        self
+    }
+
+    /// Feeds `bytes` to the command's standard input; without this it has none.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Runs the command to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not exit with 0.
+    pub fn run(mut self) -> Result<()> {
+        let mut output = self.open_log()?;
+        if let Some(log) = &self.log {
+            writeln!(output, "$ {}", shown(&self.command))
+                .with_context(|| format!("writing {}", log.display()))?;
+        }
+        let start = output.stream_position()?;
+        self.command
+            .stdout(output.try_clone()?)
+            .stderr(output.try_clone()?);
+        let status = self.spawn_and_wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        let length = output.seek(SeekFrom::End(0))?;
+        output.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL))))?;
+        let mut tail = Vec::new();
+        output.read_to_end(&mut tail)?;
+        bail!(self.failure(status, &tail))
+    }
+
+    /// Runs the command and returns what it wrote to standard output.
+    ///
+    /// # Errors
+    /// As [`Task::run`], and when the output is not UTF-8.
+    pub fn output(mut self) -> Result<String> {
+        let mut errors = tempfile::tempfile().context("creating a temporary file")?;
+        let mut output = tempfile::tempfile().context("creating a temporary file")?;
+        self.command
+            .stdout(output.try_clone()?)
+            .stderr(errors.try_clone()?);
+        let status = self.spawn_and_wait()?;
+        if !status.success() {
+            let length = errors.seek(SeekFrom::End(0))?;
+            errors.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+            let mut tail = Vec::new();
+            errors.read_to_end(&mut tail)?;
+            bail!(self.failure(status, &tail));
+        }
+        output.rewind()?;
+        let mut text = String::new();
+        output.read_to_string(&mut text).with_context(|| {
+            format!(
+                "{}: reading the output of {}",
+                self.what,
+                shown(&self.command)
+            )
+        })?;
+        Ok(text)
+    }
+
+    fn open_log(&self) -> Result<File> {
+        match &self.log {
+            None => tempfile::tempfile().context("creating a temporary file"),
+            Some(path) => OpenOptions::new()
+                .create(true)
+                .append(true)
+                .read(true)
+                .open(path)
+                .and_then(|mut f| f.seek(SeekFrom::End(0)).map(|_| f))
+                .with_context(|| format!("opening the log {}", path.display())),
+        }
+    }
+
+    fn spawn_and_wait(&mut self) -> Result<ExitStatus> {
+        self.command.stdin(if self.input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        });
+        let mut child = self.command.spawn().map_err(|e| self.not_started(e))?;
+        if let (Some(bytes), Some(mut stdin)) = (self.input.take(), child.stdin.take()) {
+            // A command that stops reading early says why by its own exit status.
+            if let Err(e) = stdin.write_all(&bytes)
+                && e.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                return Err(e).with_context(|| format!("{}: feeding its input", self.what));
+            }
+        }
+        child
+            .wait()
+            .with_context(|| format!("{}: waiting for it", self.what))
+    }
+
+    fn not_started(&self, error: std::io::Error) -> anyhow::Error {
+        let program = self.command.get_program().to_string_lossy().into_owned();
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return anyhow::anyhow!(
+                "{}: the program '{program}' was not found; 'ezmail doctor' says how to install it",
+                self.what
+            );
+        }
+        anyhow::Error::new(error).context(format!("{}: starting '{program}'", self.what))
+    }
+
+    fn failure(&self, status: ExitStatus, tail: &[u8]) -> String {
+        let mut text = format!(
+            "{} failed: {status}\n  command: {}",
+            self.what,
+            shown(&self.command)
+        );
+        let tail = String::from_utf8_lossy(tail);
+        for line in tail.trim_end().lines() {
+            text.push_str("\n  | ");
+            text.push_str(line);
+        }
+        if let Some(log) = &self.log {
+            text.push_str(&format!("\n  the whole log: {}", log.display()));
+        }
+        text
+    }
+}
+
+/// The command line as a person would type it, quoted where the shell needs it.
+pub fn shown(command: &Command) -> String {
+    let mut words = vec![quoted(&command.get_program().to_string_lossy())];
+    words.extend(command.get_args().map(|a| quoted(&a.to_string_lossy())));
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Where `program` stands on the PATH, if it does.
+pub fn find_program(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    // sbin is not on every user's PATH, but mkfs.fat and its like live there
+    let extra = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(extra)
+        .map(|p| p.join(program))
+        .find(|p| is_program(p))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn output_is_returned_and_input_fed() {
+        let text = Task::new("echoing", sh("cat"))
+            .input("hello")
+            .output()
+            .unwrap();
+        assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn a_failure_says_what_how_and_the_tail() {
+        let error = Task::new("counting", sh("echo one; echo two >&2; exit 3"))
+            .run()
+            .unwrap_err();
+        insta::assert_snapshot!(format!("{error:#}"), @r"
+        counting failed: exit status: 3
+          command: sh -c 'echo one; echo two >&2; exit 3'
+          | one
+          | two
+        ");
+    }
+
+    #[test]
+    fn a_missing_program_says_how_to_get_it() {
+        let error = Task::new("looking", Command::new("no-such-program"))
+            .run()
+            .unwrap_err();
+        insta::assert_snapshot!(format!("{error:#}"), @"looking: the program 'no-such-program' was not found; 'ezmail doctor' says how to install it");
+    }
+
+    #[test]
+    fn the_log_keeps_every_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        Task::new("a", sh("echo first")).log(&log).run().unwrap();
+        Task::new("b", sh("echo second; exit 1"))
+            .log(&log)
+            .run()
+            .unwrap_err();
+        let text = std::fs::read_to_string(&log).unwrap();
+        assert_eq!(
+            text,
+            "$ sh -c 'echo first'\nfirst\n$ sh -c 'echo second; exit 1'\nsecond\n"
+        );
+    }
+}
