@@ -1,1 +1,4 @@
 //! The build side: base, packages, repo, profile, image, in that order.
+
+pub mod package;
+pub mod repo;
