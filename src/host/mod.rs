@@ -1,4 +1,5 @@
 //! The build side: base, packages, repo, profile, image, in that order.
 
 pub mod package;
+pub mod pacman;
 pub mod repo;

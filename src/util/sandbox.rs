@@ -15,11 +15,20 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     root: Option<PathBuf>,
+    enter: bool,
+    lower: Option<Overlay>,
     binds: Vec<Bind>,
     network: bool,
     user: Option<(u32, u32)>,
     env: Vec<(OsString, OsString)>,
     workdir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+struct Overlay {
+    lower: PathBuf,
+    upper: PathBuf,
+    work: PathBuf,
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +44,8 @@ impl Sandbox {
     pub fn host() -> Self {
         Self {
             root: None,
+            enter: false,
+            lower: None,
             binds: Vec::new(),
             network: false,
             user: None,
@@ -47,8 +58,31 @@ impl Sandbox {
     pub fn chroot(root: &Path) -> Self {
         Self {
             root: Some(root.to_path_buf()),
+            enter: true,
             ..Self::host()
         }
+    }
+
+    /// The host's file system with `root` made ready for programs that chroot into it by
+    /// themselves, as pacman does for scriptlets and hooks: `/proc`, `/dev`, `/run` and `/tmp`
+    /// below it are fresh.
+    pub fn beside(root: &Path) -> Self {
+        Self {
+            root: Some(root.to_path_buf()),
+            ..Self::host()
+        }
+    }
+
+    /// Lays the root over the folder `lower`, which is never written: changes go to `upper`,
+    /// and `work` is an empty folder on the same file system (overlayfs).
+    #[must_use]
+    pub fn over(mut self, lower: &Path, upper: &Path, work: &Path) -> Self {
+        self.lower = Some(Overlay {
+            lower: lower.into(),
+            upper: upper.into(),
+            work: work.into(),
+        });
+        self
     }
 
     /// Shows the host's folder or file `from` at `to` inside (which must exist there).
@@ -134,10 +168,19 @@ impl Sandbox {
         // as positional parameters, never pasted into the script.
         command.args(["--", "sh", "-c", &self.script(), "sandbox"]);
         command.arg(self.root.as_deref().unwrap_or(Path::new("/")));
+        if let Some(Overlay { lower, upper, work }) = &self.lower {
+            // in a user namespace overlayfs keeps its marks in user.* attributes
+            command.arg(if is_root {
+                "noatime"
+            } else {
+                "noatime,userxattr"
+            });
+            command.arg(lower).arg(upper).arg(work);
+        }
         for bind in &self.binds {
             command.arg(&bind.from).arg(&bind.to);
         }
-        if self.root.is_some() {
+        if self.enter {
             command.args(["env", "-i"]);
             command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
             command.args(["LC_ALL=C.UTF-8", "TERM=dumb", "HOME=/tmp"]);
@@ -157,10 +200,17 @@ impl Sandbox {
     fn script(&self) -> String {
         let mut lines = vec!["set -e".to_owned(), "root=$1; shift".to_owned()];
         if self.root.is_some() {
+            lines.push(match self.lower {
+                Some(_) => {
+                    "mount -t overlay -o \"$1,lowerdir=$2,upperdir=$3,workdir=$4\" overlay \"$root\"; \
+                     shift 4"
+                }
+                // a mount point of its own, so that nothing leaks to or from the host
+                None => "mount --bind \"$root\" \"$root\"",
+            }
+            .to_owned());
             lines.extend(
                 [
-                    // a mount point of its own, so that nothing leaks to or from the host
-                    "mount --bind \"$root\" \"$root\"",
                     "mkdir -p \"$root/proc\" \"$root/dev\" \"$root/sys\" \"$root/run\" \"$root/tmp\"",
                     "mount -t proc proc \"$root/proc\"",
                     "mount -t tmpfs -o mode=755,nosuid dev \"$root/dev\"",
@@ -189,11 +239,8 @@ impl Sandbox {
             // daemons' own tests talk to loopback
             lines.push("ip link set lo up 2>/dev/null || true".to_owned());
         }
-        let mut enter = match &self.root {
-            Some(_) => "exec chroot".to_owned(),
-            None => "exec".to_owned(),
-        };
-        if self.root.is_some() {
+        let mut enter = if self.enter { "exec chroot" } else { "exec" }.to_owned();
+        if self.enter {
             if let Some((uid, gid)) = self.user {
                 enter.push_str(&format!(" --userspec={uid}:{gid} --groups={gid}"));
             }
@@ -229,6 +276,31 @@ mod tests {
         let odd = "a b'c\"d$e";
         let command = Sandbox::host().command("printf", ["%s", odd]);
         assert_eq!(Task::new("printing", command).output().unwrap(), odd);
+    }
+
+    #[test]
+    fn an_overlay_keeps_the_lower_folder_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path
+        };
+        let (root, lower, upper, work) = (
+            folder("root"),
+            folder("lower"),
+            folder("upper"),
+            folder("work"),
+        );
+        std::fs::write(lower.join("old"), "old").unwrap();
+        let script = "cat \"$0/old\"; echo new > \"$0/old\"; test -e \"$0/dev/null\"";
+        let command = Sandbox::beside(&root)
+            .over(&lower, &upper, &work)
+            .command("sh", ["-c".as_ref(), script.as_ref(), root.as_os_str()]);
+        assert_eq!(Task::new("a", command).output().unwrap(), "old");
+        assert_eq!(std::fs::read_to_string(lower.join("old")).unwrap(), "old");
+        assert_eq!(std::fs::read_to_string(upper.join("old")).unwrap(), "new\n");
+        assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);
     }
 
     #[test]

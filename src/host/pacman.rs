@@ -1,0 +1,181 @@
+//! Running pacman on a root file system that is not the host's.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::util::{files, run::Task, sandbox::Sandbox};
+
+/// Which signatures a repository must carry (`SigLevel` of pacman.conf(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum SigLevel {
+    /// Every package signed by a trusted key: the official mirrors.
+    Required,
+    /// None: packages of this very build on this very host, reached by path.
+    Local,
+}
+
+impl SigLevel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "Required DatabaseOptional",
+            Self::Local => "Optional TrustAll",
+        }
+    }
+}
+
+/// One `[section]` of pacman.conf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// The repository's name.
+    pub name: String,
+    /// `Server` lines, in order; `$repo` and `$arch` are pacman's.
+    pub servers: Vec<String>,
+    /// Which signatures are asked for.
+    pub sig_level: SigLevel,
+}
+
+/// pacman with its repositories, for any root.
+#[derive(Debug, Clone)]
+pub struct Pacman {
+    /// Repositories; the first that has a package wins.
+    pub sections: Vec<Section>,
+    /// Where downloaded packages are kept.
+    pub cache_dir: PathBuf,
+    /// The keyring that signatures are checked against; none where no repository asks for them.
+    pub gpg_dir: Option<PathBuf>,
+}
+
+/// Text of a pacman.conf with just these repositories.
+pub fn conf(sections: &[Section]) -> String {
+    let mut text = String::from(
+        "[options]\nArchitecture = x86_64\nSigLevel = Required DatabaseOptional\n\
+         LocalFileSigLevel = Optional\nParallelDownloads = 5\n",
+    );
+    for section in sections {
+        let _ = write!(
+            text,
+            "\n[{}]\nSigLevel = {}\n",
+            section.name,
+            section.sig_level.as_str()
+        );
+        for server in &section.servers {
+            let _ = writeln!(text, "Server = {server}");
+        }
+    }
+    text
+}
+
+impl Pacman {
+    /// Installs `packages` with all they depend on into `root`, refreshing the databases first.
+    /// Scriptlets and hooks run inside `root`.
+    ///
+    /// # Errors
+    /// When a package is not to be had, a signature is missing or wrong, files conflict; the
+    /// error carries what pacman said.
+    pub fn install(&self, root: &Path, packages: &[String], log: &Path) -> Result<()> {
+        let network = self
+            .sections
+            .iter()
+            .any(|s| s.sig_level == SigLevel::Required);
+        self.run_in(&Sandbox::beside(root).network(network), root, |words| {
+            words.extend(["-Sy", "--needed"].map(str::to_owned));
+            words.extend(packages.iter().cloned());
+        })?
+        .log(log)
+        .run()
+    }
+
+    /// The pacman command line for `root`, run in `sandbox`; `words` adds the operation.
+    ///
+    /// # Errors
+    /// When the configuration or the database folder cannot be written.
+    pub fn run_in(
+        &self,
+        sandbox: &Sandbox,
+        root: &Path,
+        words: impl FnOnce(&mut Vec<String>),
+    ) -> Result<Task> {
+        let db = root.join("var/lib/pacman");
+        files::create_dir_all(&db)?;
+        files::create_dir_all(&self.cache_dir)?;
+        let config = self.cache_dir.join("pacman.conf");
+        files::write(&config, conf(&self.sections), 0o644)?;
+        let mut all: Vec<String> = [
+            ("--root", root),
+            ("--dbpath", &db),
+            ("--cachedir", &self.cache_dir),
+            ("--config", &config),
+            ("--hookdir", &root.join("etc/pacman.d/hooks")),
+            ("--logfile", Path::new("/dev/null")),
+        ]
+        .iter()
+        .flat_map(|(option, path)| [(*option).to_owned(), path.display().to_string()])
+        .collect();
+        if let Some(gpg_dir) = &self.gpg_dir {
+            all.extend(["--gpgdir".to_owned(), gpg_dir.display().to_string()]);
+        }
+        all.extend(["--noconfirm", "--noprogressbar", "--color=never"].map(str::to_owned));
+        words(&mut all);
+        Ok(Task::new(
+            format!("installing packages into {}", root.display()),
+            sandbox.command("pacman", all),
+        ))
+    }
+}
+
+/// The packages installed in `root` as `(name, version)`, sorted by name: what `pacman -Q` says.
+///
+/// # Errors
+/// When pacman cannot read the database.
+pub fn query(root: &Path) -> Result<Vec<(String, String)>> {
+    let sh = xshell::Shell::new().context("opening the working folder")?;
+    let db = root.join("var/lib/pacman");
+    let command = xshell::cmd!(sh, "pacman --root {root} --dbpath {db} --color=never -Q");
+    let text = Task::new("listing the installed packages", command).output()?;
+    Ok(parse_query(&text))
+}
+
+fn parse_query(text: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, version)| (name.to_owned(), version.trim().to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_stands_first_and_official_ones_ask_for_signatures() {
+        let sections = [
+            Section {
+                name: "ezmail".into(),
+                servers: vec!["file:///out/repo".into()],
+                sig_level: SigLevel::Local,
+            },
+            Section {
+                name: "core".into(),
+                servers: vec!["https://mirror.example/$repo/os/$arch".into()],
+                sig_level: SigLevel::Required,
+            },
+        ];
+        insta::assert_snapshot!(conf(&sections));
+    }
+
+    #[test]
+    fn query_is_parsed() {
+        assert_eq!(
+            parse_query("base 3-2\nzstd 1.5.7-1\n"),
+            [
+                ("base".into(), "3-2".into()),
+                ("zstd".into(), "1.5.7-1".into())
+            ]
+        );
+    }
+}
