@@ -1,0 +1,116 @@
+//! `ezmail.toml`: the few things about a build that a project decides.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::util::files;
+
+/// Where distribution packages come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseChoice {
+    /// Arch Linux if a mirror answers, else the stand-in.
+    #[default]
+    Auto,
+    /// Arch Linux's official mirrors, signatures required.
+    Arch,
+    /// A local mirror composed from Debian stable: for trying and testing.
+    Standin,
+}
+
+/// The content of `ezmail.toml`; every key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// As `--base`.
+    pub base: BaseChoice,
+    /// The Arch base.
+    pub arch: ArchConfig,
+    /// The ISO.
+    pub image: ImageConfig,
+}
+
+/// `[arch]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ArchConfig {
+    /// `Server` lines with pacman's `$repo` and `$arch`; empty: the host's mirrorlist, else
+    /// Arch's own mirrors.
+    pub mirrors: Vec<String>,
+    /// A day of the Arch Linux Archive, `YYYY/MM/DD`, in place of the mirrors.
+    pub archive_date: Option<String>,
+}
+
+/// `[image]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ImageConfig {
+    /// zstd level of the squashfs, 1 to 22.
+    pub compression_level: u8,
+    /// Packages beside those of `profile/packages.x86_64`.
+    pub extra_packages: Vec<String>,
+}
+
+impl Default for ImageConfig {
+    fn default() -> Self {
+        // the knee of size against time: docs/architecture.md
+        Self {
+            compression_level: 9,
+            extra_packages: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `path`; a file that is not there is an empty one.
+    ///
+    /// # Errors
+    /// When it is not TOML, has an unknown key or a wrong value; with line and column.
+    pub fn load(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let text = files::read_to_string(path)?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// As [`Config::load`], from text.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self =
+            toml::from_str(text).map_err(|e| anyhow!("{}", e.to_string().trim_end()))?;
+        let level = config.image.compression_level;
+        if !(1..=22).contains(&level) {
+            return Err(anyhow!(
+                "image.compression-level = {level}: zstd has levels 1 to 22; 9 is a good one"
+            ));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        format!("{:#}", Config::parse(text).unwrap_err())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn errors_name_line_column_and_what_is_known() {
+        insta::assert_snapshot!(error("base = \"debian\""));
+        insta::assert_snapshot!(error("\n[image]\ncompresion-level = 3\n"));
+        insta::assert_snapshot!(error("[image]\ncompression-level = 23\n"));
+    }
+}
