@@ -1,0 +1,3 @@
+//! Where distribution packages come from: Arch's mirrors, or the stand-in composed here.
+
+pub mod standin;
