@@ -16,12 +16,17 @@ pub fn files(kind: Kind) -> Vec<(&'static str, &'static str, u32)> {
             0o644,
         ),
     ];
-    if kind == Kind::Image {
-        files.push((
+    files.push(match kind {
+        Kind::Image => (
             "usr/lib/systemd/system-preset/99-default.preset",
             include_str!("compat/99-default.preset"),
             0o644,
-        ));
-    }
+        ),
+        Kind::Build => (
+            "etc/makepkg.conf.d/arch.conf",
+            include_str!("compat/makepkg.conf"),
+            0o644,
+        ),
+    });
     files
 }

@@ -25,6 +25,7 @@ const LEFT_OUT: &[&str] = &[
     "etc/kernel",
     "initrd.img",
     "initrd.img.",
+    "usr/lib/dracut",
     "var/lib/apt",
     "var/lib/dpkg",
     "var/lib/initramfs-tools",
@@ -58,8 +59,11 @@ const LEFT_OUT: &[&str] = &[
     "etc/hostname",
     "etc/hosts",
     "etc/localtime",
+    "etc/locale.conf",
     "etc/resolv.conf",
+    "etc/.resolv.conf.",
     "etc/timezone",
+    "etc/vconsole.conf",
     // copies that the tools keep of the files they change
     "etc/.pwd.lock",
     "etc/group-",
@@ -68,7 +72,10 @@ const LEFT_OUT: &[&str] = &[
     "etc/shadow-",
     "etc/subgid-",
     "etc/subuid-",
+    "var/lib/shells.state",
+    "var/lib/wtmpdb/",
     // documentation; the copyright files stay
+    "usr/local/man",
     "usr/share/info",
     "usr/share/lintian",
     "usr/share/locale",
@@ -76,7 +83,7 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// Names in the list above that end so stand for all that begin with them.
-const PREFIXES: &[char] = &['-', '_', '.'];
+const PREFIXES: &[char] = &['-', '_', '.', '/'];
 
 /// Links that enable a unit; all others of `etc/systemd/system` are the overlay's to make.
 /// These two are what Arch's systemd package enables.

@@ -27,6 +27,9 @@ pub const COMPAT: &str = "standin-compat";
 /// The package that every system has.
 pub const BASE: &str = "base";
 
+/// What makepkg's clean root is installed by; on the stand-in it brings [`BASE`] along.
+const BASE_DEVEL: &str = "base-devel";
+
 /// One thing in a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -251,6 +254,8 @@ fn add_names(
             depends.insert(found.to_owned());
         }
         if name == BASE {
+            // Debian's point release
+            version = plans.get("base-files").map(|p| p.info.version.clone());
             depends.extend([ROOT.to_owned(), COMPAT.to_owned()]);
             depends.extend(
                 packages
@@ -258,6 +263,9 @@ fn add_names(
                     .filter(|p| p.essential && !resolver.is_dropped(&p.name))
                     .map(|p| p.name.clone()),
             );
+        }
+        if name == BASE_DEVEL {
+            depends.insert(BASE.to_owned());
         }
         depends.remove(&name);
         let plan = plans.entry(name.clone()).or_insert_with(|| {
