@@ -1,16 +1,13 @@
-//! `ezmail`: the build host's tool.
+//! `ezmail`: builds, checks and boots the image.
 
 use std::process::ExitCode;
 
-use ezmail::host::doctor::{Host, examine, report};
+use clap::Parser;
+use ezmail::host::cli::{Cli, run};
 
 fn main() -> ExitCode {
-    match Host::detect() {
-        Ok(host) => {
-            let (text, complete) = report(host, &examine(host));
-            print!("{text}");
-            ExitCode::from(u8::from(!complete))
-        }
+    match run(Cli::parse()) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ezmail: {error:#}");
             ExitCode::FAILURE

@@ -1,7 +1,9 @@
 //! The build side: base, packages, repo, profile, image, in that order.
 
 pub mod base;
+pub mod build;
 pub mod cache;
+pub mod cli;
 pub mod config;
 pub mod copy;
 pub mod doctor;

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs inside the composition: makes the one initramfs of the stand-in image.
+# No systemd in it (smaller, and quicker to the root), nothing of the host it is made on.
+set -eu
+
+kernel=$(ls /usr/lib/modules)
+dracut --force --quiet --no-hostonly --no-hostonly-cmdline --no-early-microcode --reproducible \
+    --modules "dash archiso-live" --zstd --kver "$kernel" /boot/initramfs-linux.img
+chmod 644 /boot/initramfs-linux.img
