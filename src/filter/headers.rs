@@ -66,7 +66,7 @@ pub(super) fn unstuffed(line: &[u8]) -> &[u8] {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(super) enum BadField {
     /// The name has a character that no field name may have (RFC 5322, 2.2), or none at all.
-    #[error("the header name {0:?} is not one")]
+    #[error("the header name '{}' is not one", .0.escape_debug())]
     Name(String),
     /// A line stays longer than smtpd can take, for want of a blank to fold at.
     #[error("the header {0} has a line that is too long")]
@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        insta::assert_snapshot!(shown("X A", "x"), @r#"refused: the header name "X A" is not one"#);
-        insta::assert_snapshot!(shown("X:\nA", "x"), @r#"refused: the header name "X:\nA" is not one"#);
-        insta::assert_snapshot!(shown("", "x"), @r#"refused: the header name "" is not one"#);
+        insta::assert_snapshot!(shown("X A", "x"), @"refused: the header name 'X A' is not one");
+        insta::assert_snapshot!(shown("X:\nA", "x"), @r"refused: the header name 'X:\nA' is not one");
+        insta::assert_snapshot!(shown("", "x"), @"refused: the header name '' is not one");
     }
 
     #[test]

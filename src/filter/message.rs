@@ -152,6 +152,8 @@ impl Job {
             self.spool.size(),
             self.received.elapsed().as_millis(),
         ));
+        // when smtpd hears of the end, nothing of the message is left here
+        drop(self.spool);
         conclude(self.to, &self.outcome, decision, output);
     }
 

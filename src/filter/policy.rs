@@ -167,7 +167,7 @@ mod tests {
         let doubt = decide(&reply, &Client::default(), 2).unwrap_err();
         assert_eq!(
             doubt.to_string(),
-            "rspamd's verdict is malformed: the header name \"X Y\" is not one"
+            "rspamd's verdict is malformed: the header name 'X Y' is not one"
         );
     }
 }

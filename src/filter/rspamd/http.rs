@@ -47,7 +47,11 @@ pub(super) fn read(stream: &mut impl Read) -> Result<Answer, Doubt> {
             return Err(Doubt::Http("its header is too large".to_owned()));
         }
         if more(stream, &mut input)? == 0 {
-            return Err(Doubt::Http("it ends in its header".to_owned()));
+            return Err(if input.is_empty() {
+                connection::unanswered(std::io::ErrorKind::UnexpectedEof.into())
+            } else {
+                Doubt::Http("it ends in its header".to_owned())
+            });
         }
     };
     let mut body = input.split_off(head);
@@ -209,7 +213,7 @@ mod tests {
             format!("{ok}X: {}\r\n\r\n", "x".repeat(MAX_HEAD + 20_000)),
         ];
         insta::assert_snapshot!(answers.map(|a| answer(&a)).join("\n"), @r"
-        rspamd's answer is malformed: it ends in its header
+        rspamd went away while its answer was awaited: unexpected end of file
         rspamd's answer is malformed: invalid HTTP version
         rspamd's answer is malformed: it ends in its header
         rspamd answered with HTTP status 503

@@ -32,9 +32,8 @@ pub(super) fn check(
     match send(&mut connection, server, known, spool) {
         Ok(()) => reply::parse(&http::read(&mut connection)?.body()?),
         // an answer that came too early counts if it is an error
-        Err(doubt @ (Doubt::Early | Doubt::Broken(..))) => match http::read(&mut connection) {
+        Err(Doubt::Early | Doubt::Broken(..)) => match http::read(&mut connection) {
             Ok(answer) => Err(answer.body().err().unwrap_or(Doubt::Early)),
-            Err(Doubt::Http(_)) if !matches!(doubt, Doubt::Early) => Err(doubt),
             Err(other) => Err(other),
         },
         Err(doubt) => Err(doubt),
