@@ -13,5 +13,6 @@
 //! [`util`] holds the three things both sides share: running commands, writing files so that
 //! none is ever half written, and the namespace sandbox.
 
+pub mod filter;
 pub mod host;
 pub mod util;
