@@ -1,0 +1,3 @@
+//! Where distribution packages come from.
+
+pub mod arch;
