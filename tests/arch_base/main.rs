@@ -6,7 +6,10 @@ mod keys;
 mod server;
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use ezmail::host::{
@@ -68,6 +71,8 @@ fn signed_packages_are_installed() {
             .iter()
             .any(|n| n.starts_with("private") || n.starts_with("sec"))
     );
+    let mode = prepared.gpg_dir.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
     let made = std::fs::read_to_string(world.path("log")).unwrap();
     assert_eq!(made.matches("--init").count(), 1, "{made}");
 }

@@ -8,8 +8,9 @@
 //! but bring no trust. Only when the package proves good that way is it populated for itself.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::{BufReader, Read},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -184,6 +185,11 @@ fn refusal(host: &Files, package: &Path, why: &str) -> String {
     )
 }
 
+/// The mode of GnuPG's homes; without it tempfile's folders are open to all that umask lets in.
+fn private() -> Permissions {
+    Permissions::from_mode(0o700)
+}
+
 /// A GnuPG home while it is made: in a short path, since gpg-agent's sockets have room for
 /// little more than a hundred bytes. Everything in it, secret key included, goes when it ends.
 struct Home<'a> {
@@ -196,13 +202,18 @@ impl<'a> Home<'a> {
         let usual = std::env::temp_dir();
         let short = usual.as_os_str().len() <= 40;
         let parent = if short { &usual } else { Path::new("/tmp") };
-        // tempfile makes folders with mode 0700
         let folder = tempfile::Builder::new()
             .prefix("ezk")
+            .permissions(private())
             .tempdir_in(parent)
             .with_context(|| format!("creating a temporary folder in {}", parent.display()))?;
         let home = Self { folder, log };
         files::create_dir_all(&home.path("k"))?;
+        // pacman-key would make it readable by all, and gpg complain of that
+        let made = std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(home.path("g"));
+        made.context("creating the folder of the keyring")?;
         // pacman-key demands a configuration, and the host's may not be there
         files::write(&home.path("pacman.conf"), "[options]\n", 0o644)?;
         home.pacman_key("making a keyring", &["--init"])?;
@@ -274,6 +285,7 @@ impl<'a> Home<'a> {
     fn publish(&self, cache: &Path, target: &Path) -> Result<()> {
         let temp = tempfile::Builder::new()
             .prefix(".tmp")
+            .permissions(private())
             .tempdir_in(cache)
             .with_context(|| format!("creating a temporary folder in {}", cache.display()))?;
         for name in PUBLIC {
