@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{
-    base::{self, Base, Kind, Ready},
+    base::{self, Base, Kind, Ready, Set},
     image::{self, Image},
     makepkg::{self, BuildRoot},
     packages::{self, Builder, Built},
@@ -18,6 +18,9 @@ use super::{
     repo,
 };
 use crate::util::{files, hash::Key};
+
+/// What every build root has, by Arch's definition of a package's build environment.
+const BASE_DEVEL: &str = "base-devel";
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -77,9 +80,15 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
         image: None,
         packages: Vec::new(),
     };
-    let build_base = base::prepare(project, base, Kind::Build)?;
-    let image_base = base::prepare(project, base, Kind::Image)?;
-    if goal == Goal::Base {
+    let base_devel = [BASE_DEVEL.to_owned()];
+    let set = Set {
+        name: "build-root",
+        packages: &base_devel,
+        ours: &[],
+    };
+    let build_base = base::prepare(project, base, Kind::Build, &set)?;
+    if goal == Goal::Base && base == Base::Standin {
+        base::prepare(project, base, Kind::Image, &set)?;
         return Ok(outcome);
     }
 
@@ -93,8 +102,24 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
         programs: &programs,
         source_dir: options.source_dir,
     };
-    let built = builder.build_all()?;
+    let scratch = project.cache.scratch("packages")?;
+    let prepared = builder.prepare_all(scratch.path())?;
+    // a new version of what a package links is a new input of it
+    let base_key = match base {
+        Base::Standin => build_base.key.clone(),
+        Base::Arch => {
+            let needs = packages::base_needs(&prepared);
+            let set = Set {
+                name: "build",
+                packages: &needs,
+                ours: &[],
+            };
+            base::prepare(project, base, Kind::Build, &set)?.key
+        }
+    };
+    let built = builder.build_all(prepared, &base_key)?;
     outcome.packages = built.iter().flat_map(|b| b.files.iter().cloned()).collect();
+    // on Arch, what the image takes is resolved with our packages in sight
     if goal == Goal::Packages {
         return Ok(outcome);
     }
@@ -110,15 +135,22 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
         return Ok(outcome);
     }
 
-    let ours = Section {
+    let ours = [Section {
         name: repo::NAME.into(),
         servers: vec![format!("file://{}", folder.display())],
         sig_level: SigLevel::Local,
+    }];
+    let wanted = profile::packages(&project.root, &project.config.image.extra_packages)?;
+    let set = Set {
+        name: "image",
+        packages: &wanted,
+        ours: &ours,
     };
-    let sections: Vec<Section> = [ours]
-        .into_iter()
-        .chain(image_base.sections.clone())
-        .collect();
+    let image_base = base::prepare(project, base, Kind::Image, &set)?;
+    if goal == Goal::Base {
+        return Ok(outcome);
+    }
+    let sections: Vec<Section> = ours.iter().chain(&image_base.sections).cloned().collect();
     let folder = project.out.join("profile");
     let request = profile::Request {
         root: &project.root,
@@ -182,7 +214,7 @@ fn build_root(project: &Project, ready: &Ready) -> Result<BuildRoot> {
     let running = (!there).then(|| project.progress.start("base", "installing the build root"));
     let (lower, _) = project.cache.entry("build-root", &key, |root| {
         files::write(&log, "", 0o644)?;
-        pacman.install(root, &["base-devel".to_owned()], &log)?;
+        pacman.install(root, &[BASE_DEVEL.to_owned()], &log)?;
         add_builder(root)
     })?;
     if let Some(running) = running {

@@ -45,7 +45,13 @@ Exit status: 0 done, 1 failed, 2 wrong command line; 'ezmail boot' has more.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Compose the package base, or reach Arch's mirrors
-    Base(BuildArgs),
+    Base {
+        #[command(flatten)]
+        args: BuildArgs,
+        /// Take what the mirror has now: compose the stand-in anew, renew ezmail.lock
+        #[arg(long)]
+        update: bool,
+    },
     /// Build our packages from source, each in a clean root
     Packages(BuildArgs),
     /// Write the pacman repository over our packages
@@ -108,11 +114,11 @@ struct BuildArgs {
 /// Whatever the command returns; the caller prints it.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Command::Base(args) => build(&args, Goal::Base),
-        Command::Packages(args) => build(&args, Goal::Packages),
-        Command::Repo(args) => build(&args, Goal::Repo),
-        Command::Profile(args) => build(&args, Goal::Profile),
-        Command::Image(args) => build(&args, Goal::Image),
+        Command::Base { args, update } => build(&args, Goal::Base, update),
+        Command::Packages(args) => build(&args, Goal::Packages, false),
+        Command::Repo(args) => build(&args, Goal::Repo, false),
+        Command::Profile(args) => build(&args, Goal::Profile, false),
+        Command::Image(args) => build(&args, Goal::Image, false),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),
         Command::Completions { shell } => {
@@ -122,12 +128,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn build(args: &BuildArgs, goal: Goal) -> Result<ExitCode> {
+fn build(args: &BuildArgs, goal: Goal, update: bool) -> Result<ExitCode> {
     let mut project = Project::open(
         args.project.as_deref(),
         args.out.as_deref(),
         args.quiet || args.json,
     )?;
+    project.update = update;
     if let Some(base) = args.base {
         project.config.base = base;
     }

@@ -68,24 +68,30 @@ pub struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Builds all packages below `packages/`, or takes them from the cache; in build order.
+    /// Copies all packages below `packages/` into `scratch` and reads what they say.
     ///
     /// # Errors
-    /// When one cannot be prepared, fetched or built; the error names it and its log.
-    pub fn build_all(&self) -> Result<Vec<Built>> {
-        let scratch = self.project.cache.scratch("packages")?;
-        let mut prepared = Vec::new();
-        for name in names(&self.project.root)? {
-            let one = self
-                .prepare(&name, &scratch.path().join(&name))
-                .with_context(|| format!("package {name}"))?;
-            prepared.push(one);
-        }
+    /// When one cannot be prepared; the error names it.
+    pub fn prepare_all(&self, scratch: &Path) -> Result<Vec<Prepared>> {
+        names(&self.project.root)?
+            .into_iter()
+            .map(|name| {
+                self.prepare(&name, &scratch.join(&name))
+                    .with_context(|| format!("package {name}"))
+            })
+            .collect()
+    }
+
+    /// Builds the packages, or takes them from the cache; returns them in build order. `base_key`
+    /// stands for everything that they take from the base.
+    ///
+    /// # Errors
+    /// When one cannot be fetched or built; the error names it and its log.
+    pub fn build_all(&self, prepared: Vec<Prepared>, base_key: &str) -> Result<Vec<Built>> {
         let infos: Vec<SrcInfo> = prepared.iter().map(|p| p.info.clone()).collect();
-        let order = srcinfo::build_order(&infos)?;
         let mut built: Vec<(usize, Built)> = Vec::new();
         let mut prepared: Vec<Option<Prepared>> = prepared.into_iter().map(Some).collect();
-        for index in order {
+        for index in srcinfo::build_order(&infos)? {
             let needs = srcinfo::needs(&infos, index);
             let ours: Vec<&Built> = built
                 .iter()
@@ -97,7 +103,7 @@ impl Builder<'_> {
             };
             let name = one.name.clone();
             let result = self
-                .build(one, &ours)
+                .build(one, &ours, base_key)
                 .with_context(|| format!("package {name}"))?;
             built.push((index, result));
         }
@@ -152,9 +158,9 @@ impl Builder<'_> {
         SrcInfo::parse(&files::read_to_string(&entry.join("SRCINFO"))?)
     }
 
-    fn key(&self, one: &Prepared, ours: &[&Built]) -> String {
+    fn key(&self, one: &Prepared, ours: &[&Built], base_key: &str) -> String {
         let mut key = Key::new("package", 1);
-        key.add("base", &self.ready.key)
+        key.add("base", base_key)
             .add("folder", &one.tree)
             .add("makepkg.conf", makepkg::CONFIG)
             .add("epoch", makepkg::PACKAGE_EPOCH.to_le_bytes());
@@ -167,8 +173,8 @@ impl Builder<'_> {
         key.finish()
     }
 
-    fn build(&self, one: Prepared, ours: &[&Built]) -> Result<Built> {
-        let key = self.key(&one, ours);
+    fn build(&self, one: Prepared, ours: &[&Built], base_key: &str) -> Result<Built> {
+        let key = self.key(&one, ours, base_key);
         let cache = &self.project.cache;
         let progress = &self.project.progress;
         let title = format!("{} {}", one.name, one.info.version);
@@ -232,6 +238,20 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// What the packages take from the base to be built: names without ours, sorted.
+pub fn base_needs(prepared: &[Prepared]) -> Vec<String> {
+    let ours = |name: &str| prepared.iter().any(|p| p.info.offers(name));
+    let mut needs: Vec<String> = prepared
+        .iter()
+        .flat_map(|p| p.info.build_needs())
+        .map(|need| srcinfo::bare(&need).to_owned())
+        .filter(|name| !ours(name))
+        .collect();
+    needs.sort();
+    needs.dedup();
+    needs
 }
 
 /// The names of all folders below `packages/`, sorted.

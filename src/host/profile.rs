@@ -72,6 +72,18 @@ pub fn write(request: &Request, out: &Path) -> Result<()> {
     files::sync_folder(parent)
 }
 
+/// The packages that the checkout's profile asks for, and `extra` ones.
+///
+/// # Errors
+/// When the list cannot be read.
+pub fn packages(root: &Path, extra: &[String]) -> Result<Vec<String>> {
+    let text = files::read_to_string(&root.join("profile/packages.x86_64"))?;
+    Ok(package_list(&text)
+        .into_iter()
+        .chain(extra.iter().cloned())
+        .collect())
+}
+
 fn context(request: &Request) -> tera::Context {
     let mut context = tera::Context::new();
     context.insert("version", VERSION);

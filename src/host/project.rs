@@ -29,6 +29,8 @@ pub struct Project {
     pub progress: Progress,
     /// `SOURCE_DATE_EPOCH`: the one time that gets into an image, seconds since 1970.
     pub epoch: u64,
+    /// Whether the base is to be made anew from what its mirror has now.
+    pub update: bool,
 }
 
 impl Project {
@@ -62,6 +64,7 @@ impl Project {
             cache: Cache::open(&Cache::default_root()?)?,
             progress: Progress::new(quiet),
             epoch: epoch(&root)?,
+            update: false,
             root,
             out,
         })

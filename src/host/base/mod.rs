@@ -3,17 +3,18 @@
 //! Whatever the base, what comes after it sees pacman repositories: the official mirrors of
 //! Arch Linux, or a local mirror of the same layout composed from Debian.
 
+pub mod arch;
 pub mod standin;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 pub use self::standin::Kind;
 use super::{
     config::BaseChoice,
-    pacman::{Section, SigLevel},
+    pacman::{Pacman, Section, SigLevel},
     progress::size,
     project::Project,
 };
@@ -27,6 +28,17 @@ pub enum Base {
     Arch,
     /// The local mirror composed from Debian.
     Standin,
+}
+
+/// Packages that are wanted from a base.
+#[derive(Debug)]
+pub struct Set<'a> {
+    /// Its name in `ezmail.lock`.
+    pub name: &'a str,
+    /// Names of packages; what they depend on comes with them.
+    pub packages: &'a [String],
+    /// Repositories that stand before the base's.
+    pub ours: &'a [Section],
 }
 
 /// A base ready to install from.
@@ -57,32 +69,98 @@ impl Base {
 /// # Errors
 /// When the configuration of the Arch base is wrong.
 pub fn choose(project: &Project) -> Result<Base> {
-    let (base, why) = match project.config.base {
-        BaseChoice::Arch => (Base::Arch, "as asked for".to_owned()),
-        BaseChoice::Standin | BaseChoice::Auto => (Base::Standin, "as asked for".to_owned()),
+    let (base, line) = match project.config.base {
+        BaseChoice::Arch => (Base::Arch, "base: arch, as asked for".to_owned()),
+        BaseChoice::Standin => (Base::Standin, "base: standin, as asked for".to_owned()),
+        BaseChoice::Auto => {
+            let answer = arch::answers(&arch_config(project)?)?;
+            let base = match answer {
+                arch::Answer::Mirror(_) => Base::Arch,
+                arch::Answer::Nobody(_) => Base::Standin,
+            };
+            (base, answer.to_string())
+        }
     };
-    project
-        .progress
-        .note("base", format!("{}: {why}", base.name()));
+    let line = line.strip_prefix("base: ").unwrap_or(&line);
+    project.progress.note("base", line);
     Ok(base)
 }
 
-/// Makes `base` ready to install from: composes the stand-in's mirror where the cache has none,
-/// or reaches Arch's.
+/// Makes `base` ready to install `set` from: composes the stand-in's mirror where the cache has
+/// none, or reaches Arch's and holds what it serves against `ezmail.lock`.
 ///
 /// # Errors
-/// When no mirror answers, or what it serves cannot be verified.
-pub fn prepare(project: &Project, base: Base, kind: Kind) -> Result<Ready> {
+/// When no mirror answers, what it serves cannot be verified, or differs from the lock file.
+pub fn prepare(project: &Project, base: Base, kind: Kind, set: &Set) -> Result<Ready> {
     match base {
-        Base::Arch => anyhow::bail!("arch"),
+        Base::Arch => prepare_arch(project, set),
         Base::Standin => prepare_standin(project, kind),
     }
+}
+
+fn arch_config(project: &Project) -> Result<arch::Config> {
+    let config = &project.config.arch;
+    let archive_date = config.archive_date.as_deref().map(str::parse).transpose();
+    Ok(arch::Config {
+        mirrors: config.mirrors.clone(),
+        archive_date: archive_date.context("archive_date in ezmail.toml")?,
+        ..arch::Config::default()
+    })
+}
+
+fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
+    let Set {
+        name,
+        packages,
+        ours,
+    } = set;
+    let running = project
+        .progress
+        .start("base", format!("reaching Arch's mirrors ({name})"));
+    let cache = project.cache.folder("base/arch")?;
+    let log = project.cache.log("base/arch")?;
+    let prepared = arch::prepare(&arch_config(project)?, &cache, &log)?;
+    let pacman = Pacman {
+        sections: ours.iter().chain(&prepared.sections).cloned().collect(),
+        cache_dir: project.cache.folder("pacman/arch")?,
+        gpg_dir: Some(prepared.gpg_dir.clone()),
+    };
+    let work = project.cache.scratch("resolve")?;
+    let resolved = arch::resolve(&prepared, &pacman, packages, work.path(), &log)?;
+    let lock = project.root.join(arch::lock::FILE);
+    if project.update {
+        for line in arch::lock::update(&lock, name, &resolved)? {
+            project.progress.note("base", line);
+        }
+    } else {
+        arch::lock::hold(&lock, name, &resolved)?;
+    }
+    running.done(format!(
+        "{} packages from {}",
+        resolved.packages.len(),
+        prepared.mirror
+    ));
+    let mut key = hash::Key::new("arch", 1);
+    for package in &resolved.packages {
+        key.add(&package.name, &package.version)
+            .add("sha256", &package.sha256);
+    }
+    Ok(Ready {
+        sections: prepared.sections,
+        gpg_dir: Some(prepared.gpg_dir),
+        key: key.finish(),
+        apt_sources: String::new(),
+    })
 }
 
 fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
     let key = standin::key(kind, &project.root)?.finish();
     let step = format!("base/{}", kind.repo());
-    let (mut out, there) = project.cache.lookup(&step, &key);
+    let (mut out, mut there) = project.cache.lookup(&step, &key);
+    if there && project.update {
+        files::remove_dir_all(&out)?;
+        there = false;
+    }
     if there {
         project
             .progress
