@@ -72,6 +72,11 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_messages: u16,
 
+    /// The largest message in bytes; larger ones are refused for good. Not more than rspamd's
+    /// max_message: rspamd hangs up on what is larger, which looks like a failure that may pass
+    #[arg(long, value_name = "BYTES", default_value = "52428800")]
+    pub max_size: u64,
+
     /// How many DKIM signatures a logged-in user's message must get, one for each key; with
     /// fewer it fails temporarily
     #[arg(long, value_name = "N", default_value = "2")]
@@ -98,7 +103,11 @@ pub fn run(options: Options) -> Result<()> {
     };
     let output = Arc::new(output::Output::new(Box::new(output)));
     let limit = usize::from(options.max_messages);
-    let mut server = server::Server::new(setting, options.spool, limit, options.verbose, output);
+    let spooling = message::Spooling {
+        folder: options.spool,
+        max_size: options.max_size,
+    };
+    let mut server = server::Server::new(setting, spooling, limit, options.verbose, output);
     server
         .run(&mut BufReader::with_capacity(64 * 1024, input))
         .context("talking to smtpd")

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     io::{self, BufRead},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Arc,
     time::Instant,
 };
@@ -12,7 +11,7 @@ use std::{
 use super::{
     doubt::Doubt,
     lines::{self, Found},
-    message::{Decision, Intake, Job, Outcome, Setting, conclude},
+    message::{Decision, Intake, Job, Outcome, Setting, Spooling, conclude},
     output::{Output, log, printable},
     pool::Pool,
     protocol::{self, Event, Id, Line, MAX_LINE, Phase, Query, ReplyTo},
@@ -28,7 +27,7 @@ pub(super) struct Server {
     sessions: HashMap<Id, Session>,
     output: Arc<Output>,
     pool: Pool<Job>,
-    spool: PathBuf,
+    spooling: Spooling,
     host: Arc<str>,
     subsystems: Option<bool>,
     verbose: bool,
@@ -53,7 +52,7 @@ impl Server {
     /// `limit` is the most messages that are judged at a time.
     pub(super) fn new(
         setting: Setting,
-        spool: PathBuf,
+        spooling: Spooling,
         limit: usize,
         verbose: bool,
         output: Arc<Output>,
@@ -71,7 +70,7 @@ impl Server {
             sessions: HashMap::new(),
             output,
             pool,
-            spool,
+            spooling,
             host: Arc::from("localhost"),
             subsystems: None,
             verbose,
@@ -167,7 +166,7 @@ impl Server {
                 let session = self.sessions.entry(to.session).or_default();
                 session
                     .content
-                    .push(line, &session.known, &self.spool, &self.host);
+                    .push(line, &session.known, &self.spooling, &self.host);
                 Ok(())
             }
             Phase::Commit => self.output.send(self.commit(to).as_bytes()),
@@ -183,7 +182,7 @@ impl Server {
         let intake = match std::mem::replace(&mut session.content, judged) {
             Content::Coming(intake) => intake,
             // without a single line: smtpd's own Received always comes first
-            _ => Intake::begin(&self.spool, known.client.is_ours()),
+            _ => Intake::begin(&self.spooling, known.client.is_ours()),
         };
         let spool = match intake.finish(&self.host) {
             Ok(spool) => spool,
@@ -235,9 +234,9 @@ impl Server {
 }
 
 impl Content {
-    fn push(&mut self, line: &[u8], known: &Known, spool: &std::path::Path, host: &str) {
+    fn push(&mut self, line: &[u8], known: &Known, spooling: &Spooling, host: &str) {
         if !matches!(self, Self::Coming(_)) {
-            *self = Self::Coming(Intake::begin(spool, known.client.is_ours()));
+            *self = Self::Coming(Intake::begin(spooling, known.client.is_ours()));
         }
         if let Self::Coming(intake) = self {
             intake.push(line, host);

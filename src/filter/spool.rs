@@ -48,6 +48,11 @@ impl Writer {
         self.file.write_all(b"\n")
     }
 
+    /// The length so far, as [`Spool::size`] counts it.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Ends the message.
     ///
     /// # Errors
