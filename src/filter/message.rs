@@ -156,6 +156,7 @@ impl Job {
             }
         };
         let result = match &decision {
+            _ if self.outcome.cancelled.load(Ordering::Acquire) => "the client has gone",
             Decision::Take => "pass",
             Decision::Refuse(reply) => reply,
         };
