@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{headers::BadField, protocol::MAX_LINE};
+use super::{answer::MAX_LINE, headers::BadField};
 
 /// Why a message could not be judged, or cannot be taken.
 #[derive(Debug, Error)]

@@ -10,12 +10,12 @@ use std::{
 };
 
 use super::{
+    answer::{MAX_LINE, ReplyTo},
     doubt::Doubt,
     headers::unstuffed,
     missing::Completion,
     output::{Output, log, printable},
     policy::{self, Verdict},
-    protocol::{MAX_LINE, ReplyTo},
     rewrite, rspamd,
     session::Known,
     spool::{Spool, Writer},

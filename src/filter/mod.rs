@@ -4,17 +4,18 @@
 //! may take the message (`smtpd-filters(7)`). rspamd answers after the last line, and its answer
 //! changes the header. So:
 //!
-//! 1. lines go to a spool file as they come ([`message::Intake`]); smtpd's reports tell who
-//!    sends ([`session`]);
-//! 2. at the final dot a thread of the [`pool`] streams the spool to rspamd ([`rspamd`]), with
+//! 1. lines go to a spool file as they come (`message::Intake`); smtpd's reports tell who
+//!    sends (`session`);
+//! 2. at the final dot a thread of the `pool` streams the spool to rspamd (`rspamd`), with
 //!    the sender done and gone quiet: a slow sender occupies a file, not a thread or rspamd;
-//! 3. the verdict ([`policy`]) is settled; a message that passes is streamed back to smtpd with
-//!    its header changed ([`rewrite`]), one that does not is given back empty;
+//! 3. the verdict (`policy`) is settled; a message that passes is streamed back to smtpd with
+//!    its header changed (`rewrite`), one that does not is given back empty;
 //! 4. smtpd asks to commit and gets the verdict: proceed, or a reply with 4xx or 5xx.
 //!
-//! Memory holds one line and a few buffers per message. Any [`doubt`] is a temporary failure:
+//! Memory holds one line and a few buffers per message. Any `doubt` is a temporary failure:
 //! the sender keeps the message and tries again.
 
+mod answer;
 mod doubt;
 mod headers;
 mod lines;

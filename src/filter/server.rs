@@ -9,12 +9,13 @@ use std::{
 };
 
 use super::{
+    answer::{self, MAX_LINE, ReplyTo},
     doubt::Doubt,
     lines::{self, Found},
     message::{Decision, Intake, Job, Outcome, Setting, Spooling, conclude},
     output::{Output, log, printable},
     pool::Pool,
-    protocol::{self, Event, Id, Line, MAX_LINE, Phase, Query, ReplyTo},
+    protocol::{self, Event, Id, Line, Phase, Query},
     session::Known,
 };
 
@@ -128,8 +129,7 @@ impl Server {
                 if !smtp_in {
                     log("no listener in smtpd.conf uses this filter");
                 }
-                self.output
-                    .send(protocol::registration(smtp_in).as_bytes())?;
+                self.output.send(answer::registration(smtp_in).as_bytes())?;
             }
             _ => {}
         }

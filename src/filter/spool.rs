@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
+    answer::MAX_LINE,
     headers::unstuffed,
     lines::{self, Found},
-    protocol::MAX_LINE,
 };
 
 /// How much of a message is in memory at a time.
