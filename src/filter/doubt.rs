@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{headers::BadField, protocol::MAX_LINE};
+use super::{answer::MAX_LINE, headers::BadField};
 
 /// Why a message could not be judged, or cannot be taken.
 #[derive(Debug, Error)]
@@ -31,7 +31,7 @@ pub(super) enum Doubt {
     /// The answer was an HTTP error.
     #[error("rspamd answered with HTTP status {0}")]
     Status(u16),
-    /// rspamd's own limit is smaller than smtpd's; trying again would never help.
+    /// Larger than our own limit or rspamd's; trying again would never help.
     #[error("the message is larger than rspamd takes")]
     TooLarge,
     /// The answer was not HTTP as we know it.

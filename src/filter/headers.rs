@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::protocol::MAX_LINE;
+use super::answer::MAX_LINE;
 
 /// The longest line a new field may have before it is folded (RFC 5322, 2.1.1).
 const FOLD_AT: usize = 78;

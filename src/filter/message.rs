@@ -1,7 +1,7 @@
 //! One message, from its first line to its verdict.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,12 +10,12 @@ use std::{
 };
 
 use super::{
+    answer::{MAX_LINE, ReplyTo},
     doubt::Doubt,
     headers::unstuffed,
     missing::Completion,
     output::{Output, log, printable},
     policy::{self, Verdict},
-    protocol::{MAX_LINE, ReplyTo},
     rewrite, rspamd,
     session::Known,
     spool::{Spool, Writer},
@@ -24,19 +24,29 @@ use super::{
 /// How much goes to smtpd at a time.
 const BATCH: usize = 64 * 1024;
 
+/// Where messages wait, and how large they may be.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    pub(super) folder: PathBuf,
+    /// In bytes.
+    pub(super) max_size: u64,
+}
+
 /// A message that is coming in, or what has gone wrong with it so far.
 #[derive(Debug)]
 pub(super) struct Intake {
     writer: Result<Writer, Doubt>,
     completion: Option<Completion>,
+    max_size: u64,
 }
 
 impl Intake {
-    /// Opens a spool in `folder`. `complete` says whether Date and Message-ID are to be added.
-    pub(super) fn begin(folder: &Path, complete: bool) -> Self {
+    /// Opens a spool. `complete` says whether Date and Message-ID are to be added.
+    pub(super) fn begin(spooling: &Spooling, complete: bool) -> Self {
         Self {
-            writer: Writer::create(folder).map_err(Doubt::Spool),
+            writer: Writer::create(&spooling.folder).map_err(Doubt::Spool),
             completion: complete.then(Completion::new),
+            max_size: spooling.max_size,
         }
     }
 
@@ -54,7 +64,11 @@ impl Intake {
                     writer.push(new.as_bytes())?;
                 }
             }
-            Ok(writer.push(line)?)
+            writer.push(line)?;
+            if writer.size() > self.max_size {
+                return Err(Doubt::TooLarge);
+            }
+            Ok(())
         };
         if let Err(doubt) = store() {
             self.writer = Err(doubt);
@@ -142,6 +156,7 @@ impl Job {
             }
         };
         let result = match &decision {
+            _ if self.outcome.cancelled.load(Ordering::Acquire) => "the client has gone",
             Decision::Take => "pass",
             Decision::Refuse(reply) => reply,
         };

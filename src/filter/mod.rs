@@ -4,17 +4,18 @@
 //! may take the message (`smtpd-filters(7)`). rspamd answers after the last line, and its answer
 //! changes the header. So:
 //!
-//! 1. lines go to a spool file as they come ([`message::Intake`]); smtpd's reports tell who
-//!    sends ([`session`]);
-//! 2. at the final dot a thread of the [`pool`] streams the spool to rspamd ([`rspamd`]), with
+//! 1. lines go to a spool file as they come (`message::Intake`); smtpd's reports tell who
+//!    sends (`session`);
+//! 2. at the final dot a thread of the `pool` streams the spool to rspamd (`rspamd`), with
 //!    the sender done and gone quiet: a slow sender occupies a file, not a thread or rspamd;
-//! 3. the verdict ([`policy`]) is settled; a message that passes is streamed back to smtpd with
-//!    its header changed ([`rewrite`]), one that does not is given back empty;
+//! 3. the verdict (`policy`) is settled; a message that passes is streamed back to smtpd with
+//!    its header changed (`rewrite`), one that does not is given back empty;
 //! 4. smtpd asks to commit and gets the verdict: proceed, or a reply with 4xx or 5xx.
 //!
-//! Memory holds one line and a few buffers per message. Any [`doubt`] is a temporary failure:
+//! Memory holds one line and a few buffers per message. Any `doubt` is a temporary failure:
 //! the sender keeps the message and tries again.
 
+mod answer;
 mod doubt;
 mod headers;
 mod lines;
@@ -72,6 +73,11 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_messages: u16,
 
+    /// The largest message in bytes; larger ones are refused for good. Not more than rspamd's
+    /// max_message: rspamd hangs up on what is larger, which looks like a failure that may pass
+    #[arg(long, value_name = "BYTES", default_value = "52428800")]
+    pub max_size: u64,
+
     /// How many DKIM signatures a logged-in user's message must get, one for each key; with
     /// fewer it fails temporarily
     #[arg(long, value_name = "N", default_value = "2")]
@@ -98,7 +104,11 @@ pub fn run(options: Options) -> Result<()> {
     };
     let output = Arc::new(output::Output::new(Box::new(output)));
     let limit = usize::from(options.max_messages);
-    let mut server = server::Server::new(setting, options.spool, limit, options.verbose, output);
+    let spooling = message::Spooling {
+        folder: options.spool,
+        max_size: options.max_size,
+    };
+    let mut server = server::Server::new(setting, spooling, limit, options.verbose, output);
     server
         .run(&mut BufReader::with_capacity(64 * 1024, input))
         .context("talking to smtpd")

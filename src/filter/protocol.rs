@@ -1,4 +1,4 @@
-//! smtpd's filter protocol, one line at a time: `smtpd-filters(7)` and smtpd's `lka_filter.c`
+//! What smtpd tells and asks a filter, one line at a time: `smtpd-filters(7)` and smtpd's `lka_filter.c`
 //! (7.6 to 7.8 speak version 0.7).
 //!
 //! Lines are bytes, not text: a data-line carries whatever the sender wrote.
@@ -7,13 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// The longest data-line that can be given back to smtpd.
-///
-/// smtpd takes lines of up to 65,534 bytes from the network, but its lookup process reads a
-/// filter's answers through a buffer of 65,536 (`IOBUF_MAX` in iobuf.c). An answer that does not
-/// fit, with its prefix of 50 bytes and its newline, is never read, and every message waits
-/// behind it for ever.
-pub(super) const MAX_LINE: usize = 65_536 - 51;
+use super::answer::ReplyTo;
 
 /// A session's or a token's number, 16 hexadecimal digits on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,15 +93,6 @@ pub(super) enum Phase<'a> {
     Other,
 }
 
-/// The address of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ReplyTo {
-    pub(super) session: Id,
-    token: Id,
-    /// Protocol versions before 0.5 have the token first.
-    token_first: bool,
-}
-
 type Version = (u32, u32);
 
 /// Splits one line, given without its newline.
@@ -176,11 +161,8 @@ fn query(mut fields: Fields<'_>) -> Result<Line<'_>, Malformed> {
     fields.next("timestamp")?;
     fields.next("subsystem")?;
     let phase = fields.next("phase")?;
-    let to = ReplyTo {
-        session: fields.id("session")?,
-        token: fields.id("token")?,
-        token_first: version < (0, 5),
-    };
+    let session = fields.id("session")?;
+    let to = ReplyTo::new(session, fields.id("token")?, version < (0, 5));
     let phase = match phase {
         b"data-line" => Phase::DataLine(fields.rest("line")?),
         b"commit" => Phase::Commit,
@@ -250,70 +232,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What we ask smtpd for, once it has sent `config|ready`.
-pub(super) fn registration(smtp_in: bool) -> String {
-    let mut text = String::new();
-    if smtp_in {
-        for event in [
-            "link-connect",
-            "link-disconnect",
-            "link-identify",
-            "link-tls",
-            "link-auth",
-            "tx-begin",
-            "tx-mail",
-            "tx-rcpt",
-            "tx-reset",
-            "tx-rollback",
-        ] {
-            text.push_str(&format!("register|report|smtp-in|{event}\n"));
-        }
-        for phase in ["data-line", "commit"] {
-            text.push_str(&format!("register|filter|smtp-in|{phase}\n"));
-        }
-    }
-    text.push_str("register|ready\n");
-    text
-}
-
-impl ReplyTo {
-    fn prefix(self, kind: &str) -> String {
-        let (first, second) = if self.token_first {
-            (self.token, self.session)
-        } else {
-            (self.session, self.token)
-        };
-        format!("{kind}|{first}|{second}|")
-    }
-
-    /// Appends one line of the message to `out`.
-    pub(super) fn data_line(self, out: &mut Vec<u8>, line: &[u8]) {
-        out.extend_from_slice(self.prefix("filter-dataline").as_bytes());
-        out.extend_from_slice(line);
-        out.push(b'\n');
-    }
-
-    /// The answer that lets smtpd go on.
-    pub(super) fn proceed(self) -> String {
-        self.prefix("filter-result") + "proceed\n"
-    }
-
-    /// The answer that refuses with an SMTP reply such as `451 4.7.1 Try again later`.
-    pub(super) fn reject(self, reply: &str) -> String {
-        self.prefix("filter-result") + "reject|" + reply + "\n"
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn to(token_first: bool) -> ReplyTo {
-        ReplyTo {
-            session: Id(0x7641_df97_71b4_ed00),
-            token: Id(0x1ef1_c203_cc57_6e5d),
-            token_first,
-        }
+    fn to() -> ReplyTo {
+        ReplyTo::new(Id(0x7641_df97_71b4_ed00), Id(0x1ef1_c203_cc57_6e5d), false)
     }
 
     #[test]
@@ -387,41 +311,16 @@ mod tests {
             user: b"a|b",
         };
         assert_eq!(parsed, Ok(Line::Report { session, event }));
-        assert_eq!(
-            to(true).proceed(),
-            "filter-result|1ef1c203cc576e5d|7641df9771b4ed00|proceed\n"
-        );
     }
 
     #[test]
     fn a_data_line_is_bytes_with_bars_in_it() {
         let line = b"filter|0.7|1576146008.006099|smtp-in|data-line|7641df9771b4ed00|1ef1c203cc576e5d|a|\xff\r|";
         let query = Query {
-            to: to(false),
+            to: to(),
             phase: Phase::DataLine(b"a|\xff\r|"),
         };
         assert_eq!(parse(line), Ok(Line::Query(query)));
-    }
-
-    #[test]
-    fn answers() {
-        let mut out = Vec::new();
-        to(false).data_line(&mut out, b"..a|\xff");
-        assert_eq!(
-            out,
-            b"filter-dataline|7641df9771b4ed00|1ef1c203cc576e5d|..a|\xff\n"
-        );
-        assert_eq!(
-            to(false).reject("451 4.7.1 Try again later"),
-            "filter-result|7641df9771b4ed00|1ef1c203cc576e5d|reject|451 4.7.1 Try again later\n"
-        );
-    }
-
-    #[test]
-    fn the_longest_line_fits_smtpds_buffer() {
-        let mut out = Vec::new();
-        to(false).data_line(&mut out, &vec![b'x'; MAX_LINE]);
-        assert_eq!(out.len(), 65_536);
     }
 
     #[test]

@@ -4,18 +4,18 @@ use std::{
     collections::HashMap,
     io::{self, BufRead},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
     sync::Arc,
     time::Instant,
 };
 
 use super::{
+    answer::{self, MAX_LINE, ReplyTo},
     doubt::Doubt,
     lines::{self, Found},
-    message::{Decision, Intake, Job, Outcome, Setting, conclude},
+    message::{Decision, Intake, Job, Outcome, Setting, Spooling, conclude},
     output::{Output, log, printable},
     pool::Pool,
-    protocol::{self, Event, Id, Line, MAX_LINE, Phase, Query, ReplyTo},
+    protocol::{self, Event, Id, Line, Phase, Query},
     session::Known,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Server {
     sessions: HashMap<Id, Session>,
     output: Arc<Output>,
     pool: Pool<Job>,
-    spool: PathBuf,
+    spooling: Spooling,
     host: Arc<str>,
     subsystems: Option<bool>,
     verbose: bool,
@@ -53,7 +53,7 @@ impl Server {
     /// `limit` is the most messages that are judged at a time.
     pub(super) fn new(
         setting: Setting,
-        spool: PathBuf,
+        spooling: Spooling,
         limit: usize,
         verbose: bool,
         output: Arc<Output>,
@@ -71,7 +71,7 @@ impl Server {
             sessions: HashMap::new(),
             output,
             pool,
-            spool,
+            spooling,
             host: Arc::from("localhost"),
             subsystems: None,
             verbose,
@@ -129,8 +129,7 @@ impl Server {
                 if !smtp_in {
                     log("no listener in smtpd.conf uses this filter");
                 }
-                self.output
-                    .send(protocol::registration(smtp_in).as_bytes())?;
+                self.output.send(answer::registration(smtp_in).as_bytes())?;
             }
             _ => {}
         }
@@ -167,7 +166,7 @@ impl Server {
                 let session = self.sessions.entry(to.session).or_default();
                 session
                     .content
-                    .push(line, &session.known, &self.spool, &self.host);
+                    .push(line, &session.known, &self.spooling, &self.host);
                 Ok(())
             }
             Phase::Commit => self.output.send(self.commit(to).as_bytes()),
@@ -183,7 +182,7 @@ impl Server {
         let intake = match std::mem::replace(&mut session.content, judged) {
             Content::Coming(intake) => intake,
             // without a single line: smtpd's own Received always comes first
-            _ => Intake::begin(&self.spool, known.client.is_ours()),
+            _ => Intake::begin(&self.spooling, known.client.is_ours()),
         };
         let spool = match intake.finish(&self.host) {
             Ok(spool) => spool,
@@ -235,9 +234,9 @@ impl Server {
 }
 
 impl Content {
-    fn push(&mut self, line: &[u8], known: &Known, spool: &std::path::Path, host: &str) {
+    fn push(&mut self, line: &[u8], known: &Known, spooling: &Spooling, host: &str) {
         if !matches!(self, Self::Coming(_)) {
-            *self = Self::Coming(Intake::begin(spool, known.client.is_ours()));
+            *self = Self::Coming(Intake::begin(spooling, known.client.is_ours()));
         }
         if let Self::Coming(intake) = self {
             intake.push(line, host);

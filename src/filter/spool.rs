@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
+    answer::MAX_LINE,
     headers::unstuffed,
     lines::{self, Found},
-    protocol::MAX_LINE,
 };
 
 /// How much of a message is in memory at a time.
@@ -46,6 +46,11 @@ impl Writer {
         self.size += unstuffed(line).len() as u64 + 2;
         self.file.write_all(line)?;
         self.file.write_all(b"\n")
+    }
+
+    /// The length so far, as [`Spool::size`] counts it.
+    pub(super) fn size(&self) -> u64 {
+        self.size
     }
 
     /// Ends the message.

@@ -71,8 +71,22 @@ fn a_line_that_smtpd_could_not_take_back_is_refused_for_good() {
 }
 
 #[test]
+fn a_message_over_the_limit_is_refused_for_good() {
+    let mut world = World::new(&["--max-size", "100"]);
+    world.json(&verdict("no action", ""));
+    let fits = [b'x'; 100 - 2 - 6];
+    let outcome = world.smtpd.message(&smtpd::OUTSIDE, &[b"a: b", &fits]);
+    assert_eq!(outcome.result, "proceed");
+    let outcome = world
+        .smtpd
+        .message(&smtpd::OUTSIDE, &[b"a: b", &fits, b"", b"more"]);
+    assert_eq!(outcome.result, "reject|552 5.3.4 Message is too large");
+    assert!(outcome.lines.is_empty());
+}
+
+#[test]
 fn memory_does_not_grow_with_the_message() {
-    let mut world = World::new(&[]);
+    let mut world = World::new(&["--max-size", "100000000"]);
     // the verdict changes the header, so that all of the way back is walked
     world.json(&verdict(
         "add header",

@@ -86,7 +86,13 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
     still_works(&mut world);
     world.rspamd.release();
     // the thread says so in the log when it is done with the message
-    while !world.smtpd.log_line().contains(&gone) {}
+    let log = loop {
+        let line = world.smtpd.log_line();
+        if line.contains(&gone) {
+            break line;
+        }
+    };
+    assert!(log.ends_with(r#" result="the client has gone""#), "{log}");
     still_works(&mut world);
     assert!(!world.smtpd.has_lines_for(&gone));
     assert_eq!(files(&world), before);
