@@ -16,6 +16,7 @@
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
 
+pub mod answers;
 pub mod host;
 pub mod mail;
 pub mod util;
