@@ -17,7 +17,10 @@ use super::{
     progress::size,
     project::Project,
 };
-use crate::util::files;
+use crate::{
+    answers::{self, command::AnswersCommand},
+    util::files,
+};
 
 /// From one answers file to a running personal mail server: builds, checks and boots the image.
 #[derive(Debug, Parser)]
@@ -61,6 +64,11 @@ enum Command {
     /// Assemble the bootable ISO, with its checksum and manifest
     #[command(visible_alias = "iso")]
     Image(BuildArgs),
+    /// The answers file: an example, its check, its reference
+    #[command(subcommand)]
+    Answers(AnswersCommand),
+    /// Hash a password for the answers file (argon2id)
+    HashPassword,
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
         /// Print JSON
@@ -119,6 +127,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Repo(args) => build(&args, Goal::Repo, false),
         Command::Profile(args) => build(&args, Goal::Profile, false),
         Command::Image(args) => build(&args, Goal::Image, false),
+        Command::Answers(command) => answers::command::run(command),
+        Command::HashPassword => answers::command::hash_password(),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),
         Command::Completions { shell } => {
