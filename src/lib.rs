@@ -10,8 +10,14 @@
 //! | profile: the archiso profile | apply what changed |
 //! | image: the bootable ISO | |
 //!
-//! [`util`] holds the three things both sides share: running commands, writing files so that
-//! none is ever half written, and the namespace sandbox.
+//! [`answers`] is the schema of the answers file, for host and image alike; [`mail`] knows
+//! addresses, passwords and DKIM keys.
+//!
+//! [`util`] holds the small things that all share: running commands, writing files so that none
+//! is ever half written, the namespace sandbox, secrets.
 
+pub mod answers;
+pub mod filter;
 pub mod host;
+pub mod mail;
 pub mod util;

@@ -23,7 +23,7 @@ pub enum BaseChoice {
 
 /// The content of `ezmail.toml`; every key may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// As `--base`.
     pub base: BaseChoice,
@@ -35,7 +35,7 @@ pub struct Config {
 
 /// `[arch]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct ArchConfig {
     /// `Server` lines with pacman's `$repo` and `$arch`; empty: the host's mirrorlist, else
     /// Arch's own mirrors.
@@ -46,7 +46,7 @@ pub struct ArchConfig {
 
 /// `[image]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct ImageConfig {
     /// zstd level of the squashfs, 1 to 22.
     pub compression_level: u8,
@@ -87,7 +87,7 @@ impl Config {
         let level = config.image.compression_level;
         if !(1..=22).contains(&level) {
             return Err(anyhow!(
-                "image.compression-level = {level}: zstd has levels 1 to 22; 9 is a good one"
+                "image.compression_level = {level}: zstd has levels 1 to 22; 9 is a good one"
             ));
         }
         Ok(config)
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn errors_name_line_column_and_what_is_known() {
         insta::assert_snapshot!(error("base = \"debian\""));
-        insta::assert_snapshot!(error("\n[image]\ncompresion-level = 3\n"));
-        insta::assert_snapshot!(error("[image]\ncompression-level = 23\n"));
+        insta::assert_snapshot!(error("\n[image]\ncompresion_level = 3\n"));
+        insta::assert_snapshot!(error("[image]\ncompression_level = 23\n"));
     }
 }

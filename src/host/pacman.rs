@@ -82,26 +82,34 @@ impl Pacman {
             .sections
             .iter()
             .any(|s| s.sig_level == SigLevel::Required);
-        self.run_in(&Sandbox::beside(root).network(network), root, |words| {
-            words.extend(["-Sy", "--needed"].map(str::to_owned));
-            words.extend(packages.iter().cloned());
-        })?
+        self.run_in(
+            &Sandbox::beside(root).network(network),
+            root,
+            root,
+            |words| {
+                words.extend(["-Sy", "--needed"].map(str::to_owned));
+                words.extend(packages.iter().cloned());
+            },
+        )?
         .log(log)
         .run()
     }
 
     /// The pacman command line for `root`, run in `sandbox`; `words` adds the operation.
+    /// `written` is where what is written to `root` ends up: the upper folder of an overlay, or
+    /// `root` itself.
     ///
     /// # Errors
     /// When the configuration or the database folder cannot be written.
     pub fn run_in(
         &self,
         sandbox: &Sandbox,
+        written: &Path,
         root: &Path,
         words: impl FnOnce(&mut Vec<String>),
     ) -> Result<Task> {
         let db = root.join("var/lib/pacman");
-        files::create_dir_all(&db)?;
+        files::create_dir_all(&written.join("var/lib/pacman"))?;
         files::create_dir_all(&self.cache_dir)?;
         let config = self.cache_dir.join("pacman.conf");
         files::write(&config, conf(&self.sections), 0o644)?;

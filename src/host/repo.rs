@@ -7,19 +7,23 @@
 use std::{
     collections::BTreeMap,
     fmt::{Display, Write as _},
-    io::Write,
+    io::{Read, Write},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, GzBuilder};
+use serde::Serialize;
 
 use super::package::{self, Contents, root_header};
 use crate::util::{
     files::{self, AtomicFile},
     hash,
 };
+
+/// The name of our own repository.
+pub const NAME: &str = "ezmail";
 
 /// One package as a database describes it.
 #[derive(Debug, Clone)]
@@ -186,6 +190,71 @@ fn link(path: &Path, target: &str) -> Result<()> {
     files::sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
+/// One package as a database names it: what a manifest needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// Package name.
+    pub name: String,
+    /// `[epoch:]pkgver-pkgrel`.
+    pub version: String,
+    /// The repository it is from.
+    pub repository: String,
+    /// Name of the package file.
+    pub file: String,
+    /// SHA-256 of the package file.
+    pub sha256: String,
+    /// Installed size in bytes.
+    pub installed_size: u64,
+    /// SPDX identifiers.
+    pub license: Vec<String>,
+}
+
+/// Reads a repository database (`NAME.db`, gzip or zstd) as pacman keeps it.
+///
+/// # Errors
+/// When the file is no such database.
+pub fn read_database(path: &Path, repository: &str) -> Result<Vec<Record>> {
+    let what = || format!("reading the database {}", path.display());
+    let bytes = std::fs::read(path).with_context(what)?;
+    let reader: Box<dyn Read> = if bytes.starts_with(&[0x1f, 0x8b]) {
+        Box::new(flate2::read::GzDecoder::new(bytes.as_slice()))
+    } else {
+        Box::new(zstd::Decoder::new(bytes.as_slice()).with_context(what)?)
+    };
+    let mut archive = tar::Archive::new(reader);
+    let mut records = Vec::new();
+    for entry in archive.entries().with_context(what)? {
+        let mut entry = entry.with_context(what)?;
+        if entry.path_bytes().ends_with(b"/desc") {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).with_context(what)?;
+            records.push(parse_desc(&text, repository));
+        }
+    }
+    Ok(records)
+}
+
+fn parse_desc(text: &str, repository: &str) -> Record {
+    let values = |name: &str| -> Vec<String> {
+        let mut lines = text.lines().skip_while(|l| *l != format!("%{name}%"));
+        lines.next();
+        lines
+            .take_while(|l| !l.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let first = |name: &str| values(name).into_iter().next().unwrap_or_default();
+    Record {
+        name: first("NAME"),
+        version: first("VERSION"),
+        repository: repository.to_owned(),
+        file: first("FILENAME"),
+        sha256: first("SHA256SUM"),
+        installed_size: first("ISIZE").parse().unwrap_or(0),
+        license: values("LICENSE"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +293,11 @@ mod tests {
         write(dir.path(), "t", &[a.clone(), b.clone()]).unwrap();
         let first = std::fs::read(dir.path().join("t.db")).unwrap();
         write(dir.path(), "t", &[b, a]).unwrap();
+        let records = read_database(&dir.path().join("t.db"), "t").unwrap();
+        let names: Vec<&str> = records.iter().map(|r| r.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(records[0].file, "a-1-1-any.pkg.tar.zst");
+        assert_eq!(records[0].sha256.len(), 64);
         assert_eq!(first, std::fs::read(dir.path().join("t.db")).unwrap());
     }
 

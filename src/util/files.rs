@@ -89,10 +89,10 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     file.commit(mode)
 }
 
-/// As [`write`], creating the folders above `path` first.
+/// As [`write()`], creating the folders above `path` first.
 ///
 /// # Errors
-/// As [`write`], and when a folder cannot be created.
+/// As [`write()`], and when a folder cannot be created.
 pub fn write_with_parents(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     create_dir_all(folder_of(path))?;
     write(path, bytes, mode)

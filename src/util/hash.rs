@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 /// SHA-256 of `bytes`, 64 hexadecimal digits.
 pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
@@ -44,6 +44,24 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     Ok(sha256_reader(file)
         .with_context(|| format!("reading {}", path.display()))?
         .0)
+}
+
+/// SHA-512 of a file's content, 128 hexadecimal digits.
+///
+/// # Errors
+/// When the file cannot be read; the message names it.
+pub fn sha512_file(path: &Path) -> Result<String> {
+    let what = || format!("reading {}", path.display());
+    let mut hasher = Sha512::new();
+    let mut file = File::open(path).with_context(what)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let n = file.read(&mut buffer).with_context(what)?;
+        if n == 0 {
+            return Ok(hex::encode(hasher.finalize()));
+        }
+        hasher.update(&buffer[..n]);
+    }
 }
 
 /// Collects the inputs of one build step into a cache key.

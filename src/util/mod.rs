@@ -4,3 +4,4 @@ pub mod files;
 pub mod hash;
 pub mod run;
 pub mod sandbox;
+pub mod secret;

@@ -22,6 +22,7 @@ pub struct Sandbox {
     user: Option<(u32, u32)>,
     env: Vec<(OsString, OsString)>,
     workdir: Option<PathBuf>,
+    copies: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +52,7 @@ impl Sandbox {
             user: None,
             env: Vec::new(),
             workdir: None,
+            copies: Vec::new(),
         }
     }
 
@@ -104,6 +106,13 @@ impl Sandbox {
             to: to.into(),
             read_only: true,
         });
+        self
+    }
+
+    /// Copies the host's file `path` to the same path inside, which is in memory or an overlay.
+    #[must_use]
+    pub fn copy_file(mut self, path: &str) -> Self {
+        self.copies.push(path.into());
         self
     }
 
@@ -177,6 +186,9 @@ impl Sandbox {
             });
             command.arg(lower).arg(upper).arg(work);
         }
+        for path in &self.copies {
+            command.arg(path);
+        }
         for bind in &self.binds {
             command.arg(&bind.from).arg(&bind.to);
         }
@@ -226,6 +238,9 @@ impl Sandbox {
         } else {
             // pacman's and mksquashfs' helpers look at /proc
             lines.push("mount -t proc proc /proc".to_owned());
+        }
+        for _ in &self.copies {
+            lines.push("rm -f \"$root$1\"; cp -L \"$1\" \"$root$1\"; shift".to_owned());
         }
         for bind in &self.binds {
             let prefix = if self.root.is_some() { "$root" } else { "" };

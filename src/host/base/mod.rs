@@ -1,3 +1,207 @@
-//! Where distribution packages come from: Arch's mirrors, or the stand-in composed here.
+//! The base: where distribution packages come from.
+//!
+//! Whatever the base, what comes after it sees pacman repositories: the official mirrors of
+//! Arch Linux, or a local mirror of the same layout composed from Debian.
 
+pub mod arch;
 pub mod standin;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub use self::standin::Kind;
+use super::{
+    config::BaseChoice,
+    pacman::{Pacman, Section, SigLevel},
+    progress::size,
+    project::Project,
+};
+use crate::util::{files, hash};
+
+/// A base that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    /// Arch Linux's official mirrors.
+    Arch,
+    /// The local mirror composed from Debian.
+    Standin,
+}
+
+/// Packages that are wanted from a base.
+#[derive(Debug)]
+pub struct Set<'a> {
+    /// Its name in `ezmail.lock`.
+    pub name: &'a str,
+    /// Names of packages; what they depend on comes with them.
+    pub packages: &'a [String],
+    /// Repositories that stand before the base's.
+    pub ours: &'a [Section],
+}
+
+/// A base ready to install from.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Its repositories.
+    pub sections: Vec<Section>,
+    /// Keyring for their signatures.
+    pub gpg_dir: Option<PathBuf>,
+    /// Changes whenever the packages may have changed: part of every later cache key.
+    pub key: String,
+    /// `deb` lines of the mirror that the stand-in was composed from; empty for Arch.
+    pub apt_sources: String,
+}
+
+impl Base {
+    /// The name as used in file names and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Arch => "arch",
+            Self::Standin => "standin",
+        }
+    }
+}
+
+/// Decides between Arch and the stand-in, and says which in one line.
+///
+/// # Errors
+/// When the configuration of the Arch base is wrong.
+pub fn choose(project: &Project) -> Result<Base> {
+    let (base, line) = match project.config.base {
+        BaseChoice::Arch => (Base::Arch, "base: arch, as asked for".to_owned()),
+        BaseChoice::Standin => (Base::Standin, "base: standin, as asked for".to_owned()),
+        BaseChoice::Auto => {
+            let answer = arch::answers(&arch_config(project)?)?;
+            let base = match answer {
+                arch::Answer::Mirror(_) => Base::Arch,
+                arch::Answer::Nobody(_) => Base::Standin,
+            };
+            (base, answer.to_string())
+        }
+    };
+    let line = line.strip_prefix("base: ").unwrap_or(&line);
+    project.progress.note("base", line);
+    Ok(base)
+}
+
+/// Makes `base` ready to install `set` from: composes the stand-in's mirror where the cache has
+/// none, or reaches Arch's and holds what it serves against `ezmail.lock`.
+///
+/// # Errors
+/// When no mirror answers, what it serves cannot be verified, or differs from the lock file.
+pub fn prepare(project: &Project, base: Base, kind: Kind, set: &Set) -> Result<Ready> {
+    match base {
+        Base::Arch => prepare_arch(project, set),
+        Base::Standin => prepare_standin(project, kind),
+    }
+}
+
+fn arch_config(project: &Project) -> Result<arch::Config> {
+    let config = &project.config.arch;
+    let archive_date = config.archive_date.as_deref().map(str::parse).transpose();
+    Ok(arch::Config {
+        mirrors: config.mirrors.clone(),
+        archive_date: archive_date.context("archive_date in ezmail.toml")?,
+        ..arch::Config::default()
+    })
+}
+
+fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
+    let Set {
+        name,
+        packages,
+        ours,
+    } = set;
+    let running = project
+        .progress
+        .start("base", format!("reaching Arch's mirrors ({name})"));
+    let cache = project.cache.folder("base/arch")?;
+    let log = project.cache.log("base/arch")?;
+    let prepared = arch::prepare(&arch_config(project)?, &cache, &log)?;
+    let pacman = Pacman {
+        sections: ours.iter().chain(&prepared.sections).cloned().collect(),
+        cache_dir: project.cache.folder("pacman/arch")?,
+        gpg_dir: Some(prepared.gpg_dir.clone()),
+    };
+    let work = project.cache.scratch("resolve")?;
+    let resolved = arch::resolve(&prepared, &pacman, packages, work.path(), &log)?;
+    let lock = project.root.join(arch::lock::FILE);
+    if project.update {
+        for line in arch::lock::update(&lock, name, &resolved)? {
+            project.progress.note("base", line);
+        }
+    } else {
+        arch::lock::hold(&lock, name, &resolved)?;
+    }
+    running.done(format!(
+        "{} packages from {}",
+        resolved.packages.len(),
+        prepared.mirror
+    ));
+    let mut key = hash::Key::new("arch", 1);
+    for package in &resolved.packages {
+        key.add(&package.name, &package.version)
+            .add("sha256", &package.sha256);
+    }
+    Ok(Ready {
+        sections: prepared.sections,
+        gpg_dir: Some(prepared.gpg_dir),
+        key: key.finish(),
+        apt_sources: String::new(),
+    })
+}
+
+fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
+    let key = standin::key(kind, &project.root)?.finish();
+    let step = format!("base/{}", kind.repo());
+    let (mut out, mut there) = project.cache.lookup(&step, &key);
+    if there && project.update {
+        files::remove_dir_all(&out)?;
+        there = false;
+    }
+    if there {
+        project
+            .progress
+            .note("base", format!("{}: cached", kind.repo()));
+    } else {
+        let running = project
+            .progress
+            .start("base", format!("composing {} from Debian", kind.repo()));
+        let log = project.cache.log(&step)?;
+        files::write(&log, "", 0o644)?;
+        let work = project.cache.scratch("compose")?;
+        let mut made = None;
+        (out, _) = project.cache.entry(&step, &key, |out| {
+            made = Some(standin::compose(&standin::Request {
+                kind,
+                work: work.path(),
+                out,
+                log: &log,
+                project: &project.root,
+                source_date_epoch: super::makepkg::PACKAGE_EPOCH,
+            })?);
+            Ok(())
+        })?;
+        running.done(made.map_or_else(String::new, |m| {
+            format!("{} packages, {}", m.packages, size(m.bytes))
+        }));
+    }
+    let name = kind.repo();
+    Ok(Ready {
+        sections: vec![Section {
+            name: name.into(),
+            servers: vec![format!("file://{}/os/x86_64", out.display())],
+            sig_level: SigLevel::Local,
+        }],
+        gpg_dir: None,
+        // what was composed, not what it was asked for: Debian's archive moves
+        key: hash::sha256_file(&out.join(format!("os/x86_64/{name}.db")))?,
+        apt_sources: files::read_to_string(&apt_sources(&out))?,
+    })
+}
+
+fn apt_sources(mirror: &Path) -> PathBuf {
+    mirror.join(standin::SOURCES_LIST)
+}

@@ -41,6 +41,9 @@ use crate::{
 /// Raised when the same inputs give other packages than before.
 const FORMAT: u32 = 1;
 
+/// File beside `os/` with the sources.list(5) lines that the mirror was composed from.
+pub const SOURCES_LIST: &str = "sources.list";
+
 /// What a composition is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -121,6 +124,9 @@ fn split(kind: Kind, table: &table::Table, tar: &Path, out: &Path, time: u64) ->
         .with_context(|| format!("{} has no dpkg status file", tar.display()))?;
     let packages = dpkg::parse_status(&index.open()?.text(status)?)?;
     let owners = owners::Owners::read(&index)?;
+    if let Some(list) = index.get("etc/apt/sources.list") {
+        files::write_with_parents(&out.join(SOURCES_LIST), index.open()?.text(list)?, 0o644)?;
+    }
     let plans = plan::plan(kind, table, &packages, &owners, &index, time)?;
     let folder = out.join("os/x86_64");
     files::remove_dir_all(&folder)?;

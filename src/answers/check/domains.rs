@@ -1,0 +1,127 @@
+//! `[[domain]]` and the DKIM keys in it.
+
+use std::collections::BTreeMap;
+
+use super::Context;
+use crate::{
+    answers::{
+        model::{DkimKey, Domain},
+        node::Node,
+        rules::Rule,
+    },
+    mail::{address::DomainName, dkim},
+    util::secret::Secret,
+};
+
+/// Reads all domains and makes them known.
+pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Vec<Domain> {
+    let nodes = root.tables("domain");
+    cx.domains_known = !nodes.is_empty();
+    let mut lines = BTreeMap::new();
+    let mut domains = Vec::new();
+    for node in &nodes {
+        let dkim = keys(node, cx);
+        let Some(name) = name(node, &mut lines, cx) else {
+            cx.domains_known = false;
+            continue;
+        };
+        cx.domains.push(name.clone());
+        domains.push(Domain { name, dkim });
+    }
+    domains
+}
+
+fn name(
+    node: &Node<'_>,
+    lines: &mut BTreeMap<DomainName, usize>,
+    cx: &mut Context<'_>,
+) -> Option<DomainName> {
+    let value = node.text("name")?;
+    let name: DomainName = match value.text.parse() {
+        Ok(name) => name,
+        Err(e) => {
+            let message = format!("`{}` is not a usable mail domain: {e}", value.text);
+            let help = "write the domain as it stands after the `@`, such as `example.org`";
+            cx.about(Rule::DomainName, &value, message, help);
+            return None;
+        }
+    };
+    if let Some(line) = lines.get(&name) {
+        let message = format!("the domain `{name}` is there already, in line {line}");
+        let help = "remove one of the two, and put their keys into the other";
+        cx.about(Rule::DuplicateDomain, &value, message, help);
+    } else {
+        lines.insert(name.clone(), cx.report.line_of(value.span.start));
+    }
+    Some(name)
+}
+
+fn keys(domain: &Node<'_>, cx: &mut Context<'_>) -> Vec<DkimKey> {
+    let mut selectors = BTreeMap::new();
+    let mut keys = Vec::new();
+    for node in domain.tables("dkim") {
+        cx.one_of(&node, "key", "key_file", true);
+        let selector = selector(&node, &mut selectors, cx);
+        let (value, key, key_file) = match (node.text("key"), node.text("key_file")) {
+            (Some(value), _) => {
+                let key = Secret::new(value.text);
+                (value, Some(key), None)
+            }
+            (None, Some(value)) => {
+                let (key, name) = (cx.file(&value), value.text.to_owned());
+                (value, key, Some(name))
+            }
+            (None, None) => continue,
+        };
+        let info = match key.as_ref().map(|k| dkim::parse_pem(k.expose())) {
+            Some(Ok(info)) => Some(info),
+            Some(Err(e)) => {
+                let help = "make one with `openssl genpkey -algorithm ed25519`, or with \
+                            `-algorithm rsa -pkeyopt rsa_keygen_bits:2048`, or remove the \
+                            `[[domain.dkim]]` and let the server make it";
+                cx.about(Rule::DkimKey, &value, e, help);
+                None
+            }
+            None => None,
+        };
+        if let Some(selector) = selector {
+            keys.push(DkimKey {
+                selector,
+                key_file,
+                key,
+                info,
+            });
+        }
+    }
+    keys
+}
+
+fn selector(
+    node: &Node<'_>,
+    lines: &mut BTreeMap<String, usize>,
+    cx: &mut Context<'_>,
+) -> Option<String> {
+    let value = node.text("selector")?;
+    let selector = value.text.to_ascii_lowercase();
+    // RFC 6376 section 3.1: sub-domains as in RFC 5321, so letters, digits and inner hyphens
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    if selector.len() > 63 || !selector.split('.').all(label) {
+        let message = format!("`{}` cannot be a DKIM selector", value.text);
+        let help = "use letters, digits and inner `-`, at most 63, such as `s2026`";
+        cx.about(Rule::DkimSelector, &value, message, help);
+        return None;
+    }
+    if let Some(line) = lines.get(&selector) {
+        let message = format!("the selector `{selector}` is used already, in line {line}");
+        let help = "give each key of a domain a selector of its own";
+        cx.about(Rule::DuplicateSelector, &value, message, help);
+    } else {
+        lines.insert(selector.clone(), cx.report.line_of(value.span.start));
+    }
+    Some(selector)
+}

@@ -1,0 +1,116 @@
+//! `ezmail answers …` and `ezmail hash-password`.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use zeroize::Zeroizing;
+
+use super::{MAX_SIZE, docs, example, read};
+use crate::mail::password;
+
+/// What `ezmail answers` can do.
+#[derive(Debug, Subcommand)]
+pub enum AnswersCommand {
+    /// Print a commented example to start from
+    New,
+    /// Report everything that is wrong with an answers file
+    ///
+    /// Exits with 0 if the file is good (perhaps with warnings), with 1 if it is not.
+    Check {
+        /// The answers file; `-` reads standard input, and looks for key files in this folder
+        file: PathBuf,
+        /// Print the findings as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the reference of every key, as Markdown
+    Docs,
+}
+
+/// Runs `ezmail answers`.
+///
+/// # Errors
+/// When the file cannot be read, or the output not written.
+pub fn run(command: AnswersCommand) -> Result<ExitCode> {
+    match command {
+        AnswersCommand::New => print(&example::toml())?,
+        AnswersCommand::Docs => print(&docs::markdown())?,
+        AnswersCommand::Check { file, json } => return check(&file, json),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(path: &Path, json: bool) -> Result<ExitCode> {
+    let (bytes, name, folder) = match path.to_str() {
+        Some("-") => (
+            limited(io::stdin().lock()).context("reading standard input")?,
+            "standard input".to_owned(),
+            Path::new("."),
+        ),
+        _ => (
+            fs::File::open(path)
+                .and_then(limited)
+                .with_context(|| format!("reading {}", path.display()))?,
+            path.display().to_string(),
+            path.parent().unwrap_or(Path::new(".")),
+        ),
+    };
+    let files = |name: &str| {
+        fs::File::open(folder.join(name))
+            .and_then(limited)
+            .map(|b| b.to_vec())
+    };
+    let (answers, report) = read(&bytes, &name, Some(&files));
+    if json {
+        print(&format!("{:#}\n", report.to_json()))?;
+    } else {
+        print(&format!("{}\n", report.render(io::stdout().is_terminal())))?;
+    }
+    Ok(match answers {
+        Some(_) => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    })
+}
+
+/// Reads to the end, or just past what is allowed: enough to say that it is too large.
+fn limited(reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    reader.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Runs `ezmail hash-password`: asks twice on a terminal, else takes the first line of standard
+/// input; prints the argon2id hash.
+///
+/// # Errors
+/// When the two differ, when the password is too weak, or when there is none.
+pub fn hash_password() -> Result<ExitCode> {
+    let password = if io::stdin().is_terminal() {
+        let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
+        let first = ask("Password: ").context("reading the password")?;
+        let second = ask("Once more: ").context("reading the password")?;
+        if first != second {
+            bail!("the two passwords differ; nothing was hashed");
+        }
+        first
+    } else {
+        let bytes = limited(io::stdin().lock()).context("reading the password")?;
+        let text = std::str::from_utf8(&bytes).context("the password is not UTF-8")?;
+        Zeroizing::new(text.lines().next().unwrap_or("").to_owned())
+    };
+    password::check_strength(&password, &[])?;
+    print(&(password::hash(&password)? + "\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(text: &str) -> Result<()> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("writing to standard output")
+}

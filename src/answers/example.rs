@@ -1,0 +1,11 @@
+//! The commented example that `ezmail answers new` prints.
+
+/// The example's hash: well formed, and of nothing: salt and digest are zeros. So the example
+/// passes the check (with a warning) and yet brings no default password into the world.
+pub const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA\
+                        $AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// The example as TOML.
+pub fn toml() -> String {
+    include_str!("example.toml").replace("@HASH@", HASH)
+}

@@ -1,0 +1,54 @@
+//! Answers back to TOML, secrets and all.
+
+use anyhow::{Context, Result};
+use toml::{Table, Value};
+
+use super::model::{Answers, Credential};
+use crate::util::secret::Secret;
+
+impl Answers {
+    /// The answers as one TOML text that [`super::parse`] reads back: defaults written out, and
+    /// what came from key files put inline, wherever it is known.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML, which none can be that came out of `parse`.
+    pub fn to_toml(&self) -> Result<Secret> {
+        let mut table = Table::try_from(self).context("writing the answers as TOML")?;
+        reveal_keys(self, &mut table);
+        for (user, table) in self.users.iter().zip(tables(&mut table, "user")) {
+            match &user.credential {
+                Credential::Password(s) => set(table, "password", s),
+                Credential::Hash(s) => set(table, "password_hash", s),
+            }
+        }
+        if let Some(relay) = &self.smarthost
+            && let Some(password) = &relay.password
+            && let Some(Value::Table(table)) = table.get_mut("smarthost")
+        {
+            table.remove("password_file");
+            set(table, "password", password);
+        }
+        let text = toml::to_string(&table).context("writing the answers as TOML")?;
+        Ok(Secret::new(text))
+    }
+}
+
+fn reveal_keys(answers: &Answers, root: &mut Table) {
+    for (domain, table) in answers.domains.iter().zip(tables(root, "domain")) {
+        for (key, table) in domain.dkim.iter().zip(tables(table, "dkim")) {
+            if let Some(pem) = &key.key {
+                table.remove("key_file");
+                set(table, "key", pem);
+            }
+        }
+    }
+}
+
+fn set(table: &mut Table, key: &str, secret: &Secret) {
+    table.insert(key.to_owned(), Value::String(secret.expose().to_owned()));
+}
+
+fn tables<'a>(table: &'a mut Table, key: &str) -> impl Iterator<Item = &'a mut Table> {
+    let items = table.get_mut(key).and_then(Value::as_array_mut);
+    items.into_iter().flatten().filter_map(Value::as_table_mut)
+}

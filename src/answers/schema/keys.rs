@@ -1,0 +1,212 @@
+//! Every key of the answers file. The order is that of the reference.
+
+use super::{Key, Kind};
+
+const PORT: Kind = Kind::Integer { min: 1, max: 65535 };
+
+/// The schema: tables stand before the keys in them.
+pub const KEYS: &[Key] = &[
+    Key::new("hostname", Kind::String, "the full name of the server")
+        .required()
+        .example("\"mail.example.org\"")
+        .doc(
+            "The server's name in the DNS, which its MX records, its PTR records and its \
+             certificate carry. It may lie in one of the mail domains or elsewhere. A private \
+             name (`.local`, `.test`, `.lan`, …) works for trying, with a warning: other mail \
+             servers refuse it.",
+        ),
+    Key::new("postmaster", Kind::String, "a mail address")
+        .default("the first user")
+        .example("\"alice@example.org\"")
+        .doc(
+            "Who reads what is sent to the role addresses of every domain (`abuse`, \
+             `hostmaster`, `mailer-daemon`, `noc`, `postmaster`, `root`, `security`, \
+             `webmaster`; RFC 2142) and what the server itself has to say. A user, an alias, \
+             or an address elsewhere. An alias or user of that name takes a role address over.",
+        ),
+    Key::new("domain", Kind::Tables, "a mail domain")
+        .required()
+        .doc("One table for each domain that the server receives mail for."),
+    Key::new("domain.name", Kind::String, "a domain name")
+        .required()
+        .example("\"example.org\"")
+        .doc(
+            "The domain. Letters beyond ASCII may be written as they are (`bücher.example`); \
+             the server keeps the name in its DNS form (`xn--bcher-kva.example`).",
+        ),
+    Key::new("domain.dkim", Kind::Tables, "a DKIM key")
+        .default("an RSA key of 2048 bits and an Ed25519 key are created and kept")
+        .doc(
+            "A signing key that exists already, to bring one along from another server. Every \
+             key given here signs; for an algorithm of which none is given, one is created.",
+        ),
+    Key::new("domain.dkim.selector", Kind::String, "a DKIM selector")
+        .required()
+        .example("\"s2026\"")
+        .doc("The name under `_domainkey` of the key's DNS record."),
+    Key::new("domain.dkim.key", Kind::String, "a private key in PEM form")
+        .secret()
+        .example("\"\"\"\n-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n\"\"\"")
+        .doc(
+            "The key itself: RSA of 2048 to 4096 bits (PKCS#8 or PKCS#1) or Ed25519 (PKCS#8), \
+             without a passphrase. Either this or `key_file`.",
+        ),
+    Key::new("domain.dkim.key_file", Kind::String, "a file name")
+        .example("\"example.org.s2026.pem\"")
+        .doc("The name of a file beside the answers that holds the key. No folders."),
+    Key::new("user", Kind::Tables, "a mailbox")
+        .doc("One table for each person with a mailbox."),
+    Key::new("user.address", Kind::String, "a mail address")
+        .required()
+        .example("\"alice@example.org\"")
+        .doc(
+            "The main address, and the name to log in with. Before the `@` stand letters, \
+             digits, `.`, `_` and `-`; capitals make no difference. Mail to \
+             `alice+anything@example.org` arrives here as well.",
+        ),
+    Key::new("user.name", Kind::String, "a name")
+        .example("\"Alice Example\"")
+        .doc("The name of the person, for display. At most 100 characters."),
+    Key::new("user.password_hash", Kind::String, "an argon2id hash")
+        .secret()
+        .example("\"$argon2id$v=19$m=19456,t=2,p=1$…$…\"")
+        .doc(
+            "What `ezmail hash-password` prints. At most 256 MiB of memory, 10 passes and 4 \
+             lanes. Either this or `password`.",
+        ),
+    Key::new("user.password", Kind::String, "a password")
+        .secret()
+        .example("\"wood stapler under rain\"")
+        .doc(
+            "The password itself, for those who accept that it stands in a file; it is hashed \
+             at the first boot. 10 to 256 characters, and not easy to guess. Better is \
+             `password_hash`.",
+        ),
+    Key::new("user.quota", Kind::String, "a size")
+        .default("`\"15G\"`")
+        .example("\"5G\"")
+        .doc(
+            "How much mail the mailbox holds: a whole number and `M`, `G` or `T` (powers of \
+             1024), at least `\"100M\"`.",
+        ),
+    Key::new("user.aliases", Kind::Strings, "mail addresses")
+        .default("none")
+        .example("[\"al@example.org\", \"alice@example.net\"]")
+        .doc("Further addresses of this person, to receive with and to send from."),
+    Key::new("alias", Kind::Tables, "a forwarding address")
+        .doc("One table for each address that leads to other addresses."),
+    Key::new("alias.address", Kind::String, "a mail address")
+        .required()
+        .example("\"info@example.org\"")
+        .doc(
+            "The address, in one of the listed domains. `\"@example.org\"` is the catch-all: \
+             every address of the domain that does not exist.",
+        ),
+    Key::new("alias.to", Kind::Strings, "mail addresses")
+        .required()
+        .example("[\"alice@example.org\", \"bob@example.net\"]")
+        .doc(
+            "Where the mail goes: users, other aliases, addresses elsewhere. An address in a \
+             listed domain has to exist.",
+        ),
+    Key::new("ssh", Kind::Table, "the administrator's access")
+        .doc("Logging in as administrator. There is no password for it."),
+    Key::new("ssh.authorized_keys", Kind::Strings, "SSH public keys")
+        .default("none: nobody can log in")
+        .example("[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… alice\"]")
+        .doc(
+            "The lines of the `.pub` files of those who may: Ed25519, ECDSA, security keys \
+             (`sk-…`), or RSA of 2048 bits and more. Without options before the key.",
+        ),
+    Key::new("smarthost", Kind::Table, "a relay for outgoing mail")
+        .default("mail goes to the recipient's server directly")
+        .doc(
+            "A server that takes all outgoing mail, for networks that block port 25. The \
+             connection is always encrypted and the certificate verified.",
+        ),
+    Key::new("smarthost.host", Kind::String, "a domain name")
+        .required()
+        .example("\"smtp.example.net\"")
+        .doc("Its name, which its certificate has to carry."),
+    Key::new("smarthost.port", PORT, "a port")
+        .default("465 for `implicit`, 587 for `starttls`")
+        .example("587")
+        .doc("The TCP port."),
+    Key::new("smarthost.tls", Kind::Choice(&["starttls", "implicit"]), "a word")
+        .default("`\"implicit\"` on port 465, else `\"starttls\"`")
+        .example("\"starttls\"")
+        .doc("How TLS begins: at once (`implicit`) or by command (`starttls`, required)."),
+    Key::new("smarthost.username", Kind::String, "a user name")
+        .default("no login")
+        .example("\"relay-user\"")
+        .doc("The name to log in with."),
+    Key::new("smarthost.password", Kind::String, "a password")
+        .secret()
+        .example("\"…\"")
+        .doc("The password that goes with `username`. Either this or `password_file`."),
+    Key::new("smarthost.password_file", Kind::String, "a file name")
+        .example("\"smarthost.password\"")
+        .doc("The name of a file beside the answers that holds the password in its first line."),
+    Key::new("dns", Kind::Table, "name resolution")
+        .doc("The server resolves and validates (DNSSEC) itself; this changes how."),
+    Key::new("dns.forwarders", Kind::Strings, "IP addresses")
+        .default("none: the server asks the authoritative servers")
+        .example("[\"192.0.2.53\", \"2001:db8::53\"]")
+        .doc(
+            "Resolvers to ask instead, where the network allows no others. Block lists refuse \
+             queries that come through public resolvers.",
+        ),
+    Key::new("dns.trust_anchors", Kind::Strings, "DS or DNSKEY records")
+        .default("the Internet's root keys")
+        .example("[\". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\"]")
+        .doc(
+            "Keys to validate with instead of the Internet's, for a private root or a test. DS \
+             with SHA-256 or SHA-384; DNSKEY of a key-signing key.",
+        ),
+    Key::new("network", Kind::Table, "the network interface")
+        .default("DHCP and router advertisements on every interface")
+        .doc("Needed only where the network does not configure its machines itself."),
+    Key::new("network.mode", Kind::Choice(&["auto", "static"]), "a word")
+        .default("`\"static\"` if there is an `address`, else `\"auto\"`")
+        .example("\"static\"")
+        .doc(
+            "`auto`: DHCP and router advertisements, and what is listed here in addition. \
+             `static`: what is listed here and nothing else.",
+        ),
+    Key::new("network.interface", Kind::String, "an interface name")
+        .default("the first wired interface")
+        .example("\"enp1s0\"")
+        .doc("The interface by name. Either this or `mac`."),
+    Key::new("network.mac", Kind::String, "a hardware address")
+        .example("\"52:54:00:12:34:56\"")
+        .doc("The interface by its hardware address."),
+    Key::new("network.address", Kind::Strings, "IP addresses with prefix length")
+        .default("none")
+        .example("[\"192.0.2.10/24\", \"2001:db8::10/64\"]")
+        .doc("The server's addresses, IPv4 and IPv6."),
+    Key::new("network.gateway", Kind::Strings, "IP addresses")
+        .default("none")
+        .example("[\"192.0.2.1\", \"fe80::1\"]")
+        .doc(
+            "The routers, at most one for IPv4 and one for IPv6. Each lies in the network of an \
+             `address`, or is link-local (`fe80::…`), or the `address` is a single one (`/32`, \
+             `/128`): then the router is taken to be on the link.",
+        ),
+    Key::new("state", Kind::Table, "the state volume")
+        .default("the server runs from memory and forgets everything at a reboot")
+        .doc("The disk that keeps mail, keys and settings."),
+    Key::new("state.device", Kind::String, "the path of a disk")
+        .required()
+        .example("\"/dev/vda\"")
+        .doc(
+            "The disk or partition, under `/dev/`. An existing state volume is found by its \
+             label; on a blank device one is created.",
+        ),
+    Key::new("state.wipe", Kind::Boolean, "true or false")
+        .default("`false`")
+        .example("false")
+        .doc(
+            "`true` lets the server erase a device that holds something else. It never erases a \
+             state volume.",
+        ),
+];

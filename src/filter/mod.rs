@@ -1,0 +1,147 @@
+//! `ezmail-filter`: every message that smtpd receives goes through rspamd.
+//!
+//! smtpd hands the message over line by line, and wants the lines back before it asks whether it
+//! may take the message (`smtpd-filters(7)`). rspamd answers after the last line, and its answer
+//! changes the header. So:
+//!
+//! 1. lines go to a spool file as they come (`message::Intake`); smtpd's reports tell who
+//!    sends (`session`);
+//! 2. at the final dot a thread of the `pool` streams the spool to rspamd (`rspamd`), with
+//!    the sender done and gone quiet: a slow sender occupies a file, not a thread or rspamd;
+//! 3. the verdict (`policy`) is settled; a message that passes is streamed back to smtpd with
+//!    its header changed (`rewrite`), one that does not is given back empty;
+//! 4. smtpd asks to commit and gets the verdict: proceed, or a reply with 4xx or 5xx.
+//!
+//! Memory holds one line and a few buffers per message. Any `doubt` is a temporary failure:
+//! the sender keeps the message and tries again.
+
+mod answer;
+mod doubt;
+mod headers;
+mod lines;
+mod message;
+mod missing;
+mod output;
+mod policy;
+mod pool;
+mod protocol;
+mod rewrite;
+mod rspamd;
+mod server;
+mod session;
+mod spool;
+
+use std::{
+    fs::File,
+    io::BufReader,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use rustix::{
+    fs::OFlags,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+/// How the filter is started. In smtpd.conf:
+/// `filter "rspamd" proc-exec "/usr/bin/ezmail-filter --spool /var/spool/ezmail-filter"`.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(
+    name = "ezmail-filter",
+    version,
+    about = "Passes smtpd's messages through rspamd"
+)]
+pub struct Options {
+    /// The unix socket of rspamd's normal worker
+    #[arg(long, value_name = "PATH", default_value = "/run/rspamd/normal.sock")]
+    pub socket: PathBuf,
+
+    /// Where messages wait for their verdict: a folder on a disk, not in memory, with room for
+    /// as many messages as are received at a time
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    pub spool: PathBuf,
+
+    /// Seconds from a message's last line to rspamd's verdict, at most 240: smtpd itself gives
+    /// up after 300
+    #[arg(long, value_name = "SECONDS", default_value = "45", value_parser = clap::value_parser!(u64).range(1..=240))]
+    pub timeout: u64,
+
+    /// How many messages are judged at a time; more wait their turn
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_messages: u16,
+
+    /// The largest message in bytes; larger ones are refused for good. Not more than rspamd's
+    /// max_message: rspamd hangs up on what is larger, which looks like a failure that may pass
+    #[arg(long, value_name = "BYTES", default_value = "52428800")]
+    pub max_size: u64,
+
+    /// How many DKIM signatures a logged-in user's message must get, one for each key; with
+    /// fewer it fails temporarily
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub signatures: usize,
+
+    /// Log more than one line a message
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Serves smtpd on standard input and output until it closes them.
+///
+/// # Errors
+/// At start, when standard input or output cannot be used; after that only when smtpd is gone.
+pub fn run(options: Options) -> Result<()> {
+    check_spool(&options.spool);
+    raise_file_limit()?;
+    let input = own(std::io::stdin().as_fd()).context("opening standard input")?;
+    let output = own(std::io::stdout().as_fd()).context("opening standard output")?;
+    let setting = message::Setting {
+        socket: options.socket,
+        timeout: Duration::from_secs(options.timeout),
+        signatures: options.signatures,
+    };
+    let output = Arc::new(output::Output::new(Box::new(output)));
+    let limit = usize::from(options.max_messages);
+    let spooling = message::Spooling {
+        folder: options.spool,
+        max_size: options.max_size,
+    };
+    let mut server = server::Server::new(setting, spooling, limit, options.verbose, output);
+    server
+        .run(&mut BufReader::with_capacity(64 * 1024, input))
+        .context("talking to smtpd")
+}
+
+/// Says at once what would otherwise be said for every message. No reason to stop: the folder may
+/// still come, and until then mail is put off, not lost.
+fn check_spool(folder: &Path) {
+    if let Err(error) = tempfile::tempfile_in(folder) {
+        output::log(format_args!(
+            "the spool folder {} cannot be written: {error}; all mail is put off until it can: \
+             create it for smtpd's filter user, or name another with --spool",
+            folder.display()
+        ));
+    }
+}
+
+/// Each message on its way is an open file or two; the usual soft limit of 1024 is a heritage
+/// of select(2), which nobody uses here.
+fn raise_file_limit() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).context("raising the limit of open files")
+}
+
+/// A blocking, unbuffered file of our own on `fd`.
+fn own(fd: std::os::fd::BorrowedFd<'_>) -> Result<File> {
+    let flags = rustix::fs::fcntl_getfl(fd)?;
+    if flags.contains(OFlags::NONBLOCK) {
+        rustix::fs::fcntl_setfl(fd, flags - OFlags::NONBLOCK)?;
+    }
+    Ok(File::from(fd.try_clone_to_owned()?))
+}

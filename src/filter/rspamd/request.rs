@@ -1,0 +1,117 @@
+//! The head of the question: HTTP, and what smtpd knows as header fields.
+
+use crate::filter::session::{Known, Source};
+
+/// Builds the head of a request for a message of `size` bytes, up to and with its empty line.
+///
+/// The length is known, as the message is already in the spool, so the body needs no chunks.
+pub(super) fn head(server: &str, known: &Known, size: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(b"POST /checkv2 HTTP/1.1\r\n");
+    let mut put = |name: &str, value: &[u8]| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend(value.iter().map(|&b| safe(b)));
+        out.extend_from_slice(b"\r\n");
+    };
+    put("Host", b"localhost");
+    put("User-Agent", b"ezmail-filter");
+    put("Connection", b"close");
+    put("Content-Type", b"message/rfc822");
+    put("Content-Length", size.to_string().as_bytes());
+    put("MTA-Name", server.as_bytes());
+    let client = &known.client;
+    match client.source {
+        Source::Ip(ip) => put("IP", ip.to_string().as_bytes()),
+        Source::Local => put("IP", b"127.0.0.1"),
+        Source::Unknown => {}
+    }
+    if let Some(hostname) = &client.hostname {
+        put("Hostname", hostname);
+    }
+    if let Some(helo) = &client.helo {
+        put("Helo", helo);
+    }
+    if let Some((version, cipher)) = &client.tls {
+        put("TLS-Version", version);
+        put("TLS-Cipher", cipher);
+    }
+    if let Some(user) = &client.user {
+        put("User", user);
+    }
+    let envelope = &known.envelope;
+    if !envelope.id.is_empty() {
+        put("Queue-ID", &envelope.id);
+    }
+    // In brackets, as SMTP has them: rspamd splits a bare list at its commas.
+    if let Some(from) = &envelope.from {
+        put("From", &[b"<", &from[..], b">"].concat());
+    }
+    for recipient in &envelope.recipients {
+        put("Rcpt", &[b"<", &recipient[..], b">"].concat());
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// A byte that may stand in a header value: the client chose these values, and none may end its
+/// field. Bytes above ASCII are UTF-8 addresses and pass.
+fn safe(byte: u8) -> u8 {
+    if byte.is_ascii_control() { b'?' } else { byte }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::session::{Client, Envelope};
+
+    #[test]
+    fn a_full_head() {
+        let known = Known {
+            client: Client {
+                source: Source::Ip("2001:db8::1".parse().unwrap()),
+                hostname: Some(b"client.example.org".to_vec()),
+                helo: Some(b"evil\r\nUser: admin".to_vec()),
+                tls: Some((b"TLSv1.3".to_vec(), b"TLS_AES_256_GCM_SHA384".to_vec())),
+                user: Some(b"a@example.org".to_vec()),
+            },
+            envelope: Envelope {
+                id: b"0a1b2c3d".to_vec(),
+                from: Some("jö@example.org".into()),
+                recipients: vec![b"\"a,b\"@example.net".to_vec(), b"c@example.net".to_vec()],
+            },
+        };
+        let head = String::from_utf8(head("mx.example.org", &known, 123)).unwrap();
+        insta::assert_snapshot!(head.replace("\r\n", "\n"), @r#"
+        POST /checkv2 HTTP/1.1
+        Host: localhost
+        User-Agent: ezmail-filter
+        Connection: close
+        Content-Type: message/rfc822
+        Content-Length: 123
+        MTA-Name: mx.example.org
+        IP: 2001:db8::1
+        Hostname: client.example.org
+        Helo: evil??User: admin
+        TLS-Version: TLSv1.3
+        TLS-Cipher: TLS_AES_256_GCM_SHA384
+        User: a@example.org
+        Queue-ID: 0a1b2c3d
+        From: <jö@example.org>
+        Rcpt: <"a,b"@example.net>
+        Rcpt: <c@example.net>
+        "#);
+    }
+
+    #[test]
+    fn a_bounce_from_a_local_program() {
+        let mut known = Known::default();
+        known.client.source = Source::Local;
+        known.envelope.from = Some(Vec::new());
+        let head = String::from_utf8(head("mx", &known, 0)).unwrap();
+        assert!(
+            head.contains("\r\nIP: 127.0.0.1\r\nFrom: <>\r\n\r\n"),
+            "{head}"
+        );
+    }
+}

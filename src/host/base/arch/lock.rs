@@ -1,0 +1,323 @@
+//! `ezmail.lock`: which packages of the distribution a build takes, to the byte.
+//!
+//! The first build writes what was resolved; the later ones get exactly that or stop. An image
+//! and the root that packages are built in are resolved by themselves, so the file has a *set*
+//! for each.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::ArchiveDate;
+use crate::util::files;
+
+/// The file's usual name, beside `ezmail.toml`.
+pub const FILE: &str = "ezmail.lock";
+
+const FORMAT: u32 = 1;
+
+/// How many differences a message tells of.
+const TOLD: usize = 12;
+
+/// One package, down to its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// `[epoch:]pkgver-pkgrel`.
+    pub version: String,
+    /// The repository it is from.
+    pub repository: String,
+    /// The package file's name.
+    pub file: String,
+    /// SHA-256 of that file, hexadecimal.
+    pub sha256: String,
+}
+
+/// What one list of packages resolves to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolved {
+    /// The day of the archive, or that on which the mirror was asked (UTC).
+    pub date: ArchiveDate,
+    /// The `Server` line that was asked.
+    pub mirror: String,
+    /// The packages, sorted by name.
+    #[serde(rename = "package", default)]
+    pub packages: Vec<Package>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lock {
+    format: u32,
+    #[serde(default)]
+    sets: BTreeMap<String, Resolved>,
+}
+
+/// What [`hold`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// The set was not in the file and now is.
+    Written,
+    /// The set was there and is the same.
+    Same,
+}
+
+/// The file says one thing and the mirror another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Mismatch {
+    /// The lock file.
+    pub path: PathBuf,
+    /// The set in it.
+    pub set: String,
+    /// The day the set is of.
+    pub date: ArchiveDate,
+    /// The `Server` line that was asked now.
+    pub mirror: String,
+    /// A line for each package that differs.
+    pub differences: Vec<String>,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            path,
+            set,
+            date,
+            mirror,
+            differences,
+        } = self;
+        write!(
+            f,
+            "{} has other packages for '{set}' (of {date}) than {mirror} offers:",
+            path.display()
+        )?;
+        for line in differences.iter().take(TOLD) {
+            write!(f, "\n  {line}")?;
+        }
+        if let Some(more @ 1..) = differences.len().checked_sub(TOLD) {
+            write!(f, "\n  and {more} more")?;
+        }
+        write!(
+            f,
+            "\n  what to do: 'ezmail base --update' takes what is offered into the lock; to stay with \
+             what is locked, set archive_date = \"{date}\" in ezmail.toml, or the day after (the \
+             archive keeps one snapshot a day)"
+        )
+    }
+}
+
+/// Holds `resolved` against the `set` of the lock file at `path`; writes it where the file has
+/// no such set yet.
+///
+/// # Errors
+/// [`Mismatch`] when they differ, and when the file cannot be read or written.
+pub fn hold(path: &Path, set: &str, resolved: &Resolved) -> Result<Held> {
+    let mut lock = load(path)?;
+    let Some(locked) = lock.sets.get(set) else {
+        lock.sets.insert(set.to_owned(), resolved.clone());
+        store(path, &lock)?;
+        return Ok(Held::Written);
+    };
+    let differences = compare(&locked.packages, &resolved.packages);
+    if differences.is_empty() {
+        return Ok(Held::Same);
+    }
+    bail!(Mismatch {
+        path: path.to_path_buf(),
+        set: set.to_owned(),
+        date: locked.date,
+        mirror: resolved.mirror.clone(),
+        differences,
+    })
+}
+
+/// Sets what `resolved` says in place of the lock file's `set`: `ezmail base --update`. Returns a
+/// line for each package that differs from before.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn update(path: &Path, set: &str, resolved: &Resolved) -> Result<Vec<String>> {
+    let mut lock = load(path)?;
+    let before = lock.sets.insert(set.to_owned(), resolved.clone());
+    store(path, &lock)?;
+    let before = before.map(|b| b.packages).unwrap_or_default();
+    Ok(compare(&before, &resolved.packages))
+}
+
+/// Checks that all of `resolved` stands in a root at just those versions; `installed` is what
+/// [`crate::host::pacman::query`] says of it. A mirror that changes between resolving and
+/// installing comes to light here.
+///
+/// # Errors
+/// When a package is missing or another version is there; the message names them.
+pub fn check_installed(resolved: &Resolved, installed: &[(String, String)]) -> Result<()> {
+    let installed: BTreeMap<&str, &str> = installed
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
+    let wrong: Vec<String> = resolved
+        .packages
+        .iter()
+        .filter_map(|package| {
+            let Package { name, version, .. } = package;
+            match installed.get(name.as_str()) {
+                Some(there) if there == version => None,
+                Some(there) => Some(format!(
+                    "\n  {name} {version} was resolved, {there} is there"
+                )),
+                None => Some(format!("\n  {name} {version} was resolved, none is there")),
+            }
+        })
+        .collect();
+    ensure!(
+        wrong.is_empty(),
+        "the mirror changed while it was installed from; build again:{}",
+        wrong.concat()
+    );
+    Ok(())
+}
+
+fn load(path: &Path) -> Result<Lock> {
+    if !path.exists() {
+        return Ok(Lock {
+            format: FORMAT,
+            sets: BTreeMap::new(),
+        });
+    }
+    let text = files::read_to_string(path)?;
+    let lock: Lock = toml::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a lock file of ezmail's; remove it and the next build writes it anew",
+            path.display()
+        )
+    })?;
+    ensure!(
+        lock.format == FORMAT,
+        "{} has format {}, but this ezmail writes format {FORMAT}; remove it and the next build \
+         writes it anew",
+        path.display(),
+        lock.format
+    );
+    Ok(lock)
+}
+
+fn store(path: &Path, lock: &Lock) -> Result<()> {
+    let body = toml::to_string(lock).context("writing the lock file's text")?;
+    let text = format!(
+        "# The distribution's packages that images are built from; written by ezmail.\n\
+         # Keep it under version control; 'ezmail base --update' renews it.\n{body}"
+    );
+    files::write(path, text, 0o644)
+}
+
+fn compare(locked: &[Package], offered: &[Package]) -> Vec<String> {
+    let index = |packages: &'_ [Package]| -> BTreeMap<String, Package> {
+        packages
+            .iter()
+            .map(|p| (p.name.clone(), p.clone()))
+            .collect()
+    };
+    let (locked, mut offered) = (index(locked), index(offered));
+    let mut lines = BTreeMap::new();
+    for (name, old) in locked {
+        let line = match offered.remove(&name) {
+            Some(new) if new == old => continue,
+            Some(new) if new.version != old.version => {
+                format!(
+                    "{name} {} is locked, {} is offered",
+                    old.version, new.version
+                )
+            }
+            Some(new) if new.sha256 != old.sha256 => format!(
+                "{name} {} is locked with SHA-256 {}, the offered file has {}",
+                old.version, old.sha256, new.sha256
+            ),
+            Some(new) => format!(
+                "{name} {} is locked as {}/{}, but is offered as {}/{}",
+                old.version, old.repository, old.file, new.repository, new.file
+            ),
+            None => format!("{name} {} is locked, but no longer asked for", old.version),
+        };
+        lines.insert(name, line);
+    }
+    for (name, new) in offered {
+        let line = format!("{name} {} is offered, but not locked", new.version);
+        lines.insert(name, line);
+    }
+    lines.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(packages: &[(&str, &str, &str)]) -> Resolved {
+        let package = |&(name, version, sum): &(&str, &str, &str)| Package {
+            name: name.into(),
+            version: version.into(),
+            repository: "core".into(),
+            file: format!("{name}-{version}-any.pkg.tar.zst"),
+            sha256: sum.into(),
+        };
+        Resolved {
+            date: "2026/11/01".parse().unwrap(),
+            mirror: "https://mirror.example/$repo/os/$arch".into(),
+            packages: packages.iter().map(package).collect(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_holds_and_what_differs_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let old = resolved(&[("a", "1-1", "aa"), ("b", "1-1", "bb"), ("c", "1-1", "cc")]);
+        assert_eq!(hold(&path, "image", &old).unwrap(), Held::Written);
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap());
+        assert_eq!(hold(&path, "image", &old).unwrap(), Held::Same);
+        let new = resolved(&[("a", "1-2", "ab"), ("b", "1-1", "xx"), ("d", "1-1", "dd")]);
+        assert_eq!(hold(&path, "build", &new).unwrap(), Held::Written);
+        let error = hold(&path, "image", &new).unwrap_err();
+        let mut mismatch: Mismatch = error.downcast().unwrap();
+        mismatch.path = FILE.into();
+        insta::assert_snapshot!(mismatch);
+        assert_eq!(update(&path, "image", &new).unwrap(), mismatch.differences);
+        assert_eq!(hold(&path, "image", &new).unwrap(), Held::Same);
+    }
+
+    #[test]
+    fn another_file_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        for text in ["format = 2\n", "version = 1\n", "nonsense"] {
+            std::fs::write(&path, text).unwrap();
+            let error = hold(&path, "image", &resolved(&[])).unwrap_err();
+            assert!(format!("{error:#}").contains("remove it"), "{error:#}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_installed_must_be_what_was_resolved() {
+        let resolved = resolved(&[("a", "1-1", "aa"), ("b", "1-1", "bb"), ("c", "1-1", "cc")]);
+        let root = |versions: &[(&str, &str)]| -> Vec<(String, String)> {
+            let owned = |&(n, v): &(&str, &str)| (n.to_owned(), v.to_owned());
+            versions.iter().map(owned).collect()
+        };
+        let same = root(&[("a", "1-1"), ("b", "1-1"), ("c", "1-1"), ("ours", "9-1")]);
+        check_installed(&resolved, &same).unwrap();
+        let error = check_installed(&resolved, &root(&[("a", "1-2"), ("b", "1-1")])).unwrap_err();
+        insta::assert_snapshot!(format!("{error:#}"), @r"
+        the mirror changed while it was installed from; build again:
+          a 1-1 was resolved, 1-2 is there
+          c 1-1 was resolved, none is there
+        ");
+    }
+}

@@ -1,0 +1,120 @@
+//! Our own programs for the image: built by the host's cargo, handed to makepkg as a tarball.
+//!
+//! The build root's Rust may be older than this project needs, so the PKGBUILDs of `ezmail` and
+//! `encpipe` package what cargo made here. Their `check()` runs the programs in the build root,
+//! which is where a C library older than the host's shows.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::{package::root_header, project::Project};
+use crate::util::{files::AtomicFile, hash, run::Task};
+
+/// The programs that go into the image.
+pub const PROGRAMS: [&str; 2] = ["encpipe", "ezmail-filter"];
+
+/// Name of the tarball among a PKGBUILD's sources.
+pub const TARBALL: &str = "ezmail-programs.tar";
+
+/// A tarball of [`PROGRAMS`].
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its SHA-256: part of the cache key of the packages made from it.
+    pub sha256: String,
+}
+
+/// Packs the programs that lie in `given`; without that, cargo builds them in release mode.
+///
+/// # Errors
+/// When cargo fails (the error carries what it said), or a given one is missing.
+pub fn build(project: &Project, given: Option<&Path>) -> Result<Programs> {
+    let found = match given {
+        Some(folder) => PROGRAMS.iter().map(|p| (*p, folder.join(p))).collect(),
+        None => by_cargo(project)?,
+    };
+    let path = project.cache.folder("programs")?.join(TARBALL);
+    pack(&found, &path)?;
+    Ok(Programs {
+        sha256: hash::sha256_file(&path)?,
+        path,
+    })
+}
+
+fn by_cargo(project: &Project) -> Result<Vec<(&'static str, PathBuf)>> {
+    let root = &project.root;
+    let sh = Shell::new().context("opening the working folder")?;
+    sh.change_dir(root);
+    let bins = PROGRAMS.iter().flat_map(|p| ["--bin", p]);
+    let command = cmd!(
+        sh,
+        "cargo build --release --locked --quiet --message-format=json {bins...}"
+    );
+    let messages = Task::new("building our own programs with cargo", command).output()?;
+    executables(&messages)
+}
+
+/// The path of every program in cargo's JSON messages, in the order of [`PROGRAMS`].
+fn executables(messages: &str) -> Result<Vec<(&'static str, PathBuf)>> {
+    let messages: Vec<serde_json::Value> = messages
+        .lines()
+        .filter(|l| l.starts_with('{'))
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()
+        .context("reading cargo's messages")?;
+    PROGRAMS
+        .into_iter()
+        .map(|name| {
+            let found = messages.iter().find(|m| {
+                m["reason"] == "compiler-artifact"
+                    && m["target"]["name"] == name
+                    && m["target"]["kind"][0] == "bin"
+            });
+            match found.and_then(|m| m["executable"].as_str()) {
+                Some(path) => Ok((name, PathBuf::from(path))),
+                None => bail!("cargo built no program '{name}'"),
+            }
+        })
+        .collect()
+}
+
+fn pack(programs: &[(&str, PathBuf)], path: &Path) -> Result<()> {
+    let what = || format!("writing {}", path.display());
+    let mut tar = tar::Builder::new(AtomicFile::create(path)?);
+    for (name, from) in programs {
+        let bytes = std::fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+        let mut header = root_header(tar::EntryType::Regular, 0o755, 0);
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes.as_slice())
+            .with_context(what)?;
+    }
+    let mut file = tar.into_inner().with_context(what)?;
+    file.flush().with_context(what)?;
+    file.commit(0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_cargos_messages() {
+        let line = |name: &str| {
+            format!(
+                "{{\"reason\":\"compiler-artifact\",\"target\":{{\"name\":\"{name}\",\
+                 \"kind\":[\"bin\"]}},\"executable\":\"/t/{name}\"}}\n"
+            )
+        };
+        let all: String = PROGRAMS.iter().map(|p| line(p)).collect();
+        let found = executables(&all).unwrap();
+        assert_eq!(found[0], ("encpipe", PathBuf::from("/t/encpipe")));
+        let error = executables(&line("encpipe")).unwrap_err();
+        assert_eq!(error.to_string(), "cargo built no program 'ezmail-filter'");
+    }
+}

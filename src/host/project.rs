@@ -1,0 +1,143 @@
+//! One build: the checkout, its configuration, the cache and where results go.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::{cache::Cache, config::Config, progress::Progress};
+use crate::util::{files, run::Task};
+
+/// This project's version: part of the ISO's name.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Everything a build step needs to know of its surroundings.
+#[derive(Debug)]
+pub struct Project {
+    /// The checkout.
+    pub root: PathBuf,
+    /// Where results go.
+    pub out: PathBuf,
+    /// `ezmail.toml`, with the command line's choices over it.
+    pub config: Config,
+    /// Results of earlier runs.
+    pub cache: Cache,
+    /// What a person sees.
+    pub progress: Progress,
+    /// `SOURCE_DATE_EPOCH`: the one time that gets into an image, seconds since 1970.
+    pub epoch: u64,
+    /// Whether the base is to be made anew from what its mirror has now.
+    pub update: bool,
+}
+
+impl Project {
+    /// Opens the project at `root`, or the one that the working folder is in.
+    ///
+    /// # Errors
+    /// When there is none, its `ezmail.toml` is wrong, or the cache is in use.
+    pub fn open(root: Option<&Path>, out: Option<&Path>, quiet: bool) -> Result<Self> {
+        let root = match root {
+            Some(root) => {
+                if !is_project(root) {
+                    bail!(
+                        "{} is no ezmail checkout: it has no profile/profiledef.sh.tera",
+                        root.display()
+                    );
+                }
+                root.to_path_buf()
+            }
+            None => find_root(&std::env::current_dir().context("reading the working folder")?)?,
+        };
+        let root = root
+            .canonicalize()
+            .with_context(|| format!("opening {}", root.display()))?;
+        let out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
+        files::create_dir_all(&out)?;
+        let out = out
+            .canonicalize()
+            .with_context(|| format!("opening {}", out.display()))?;
+        Ok(Self {
+            config: Config::load(&root.join("ezmail.toml"))?,
+            cache: Cache::open(&Cache::default_root()?)?,
+            progress: Progress::new(quiet),
+            epoch: epoch(&root)?,
+            update: false,
+            root,
+            out,
+        })
+    }
+}
+
+/// The nearest folder at or above `start` that is a checkout.
+///
+/// # Errors
+/// When there is none.
+pub fn find_root(start: &Path) -> Result<PathBuf> {
+    match start.ancestors().find(|p| is_project(p)) {
+        Some(root) => Ok(root.to_path_buf()),
+        None => bail!(
+            "{} is not inside an ezmail checkout; go to one, or name it with --project DIR",
+            start.display()
+        ),
+    }
+}
+
+fn is_project(path: &Path) -> bool {
+    path.join("profile/profiledef.sh.tera").is_file() && path.join("packages").is_dir()
+}
+
+/// `SOURCE_DATE_EPOCH` if set, else the time of the last commit, else now.
+fn epoch(root: &Path) -> Result<u64> {
+    if let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") {
+        return parse_epoch(&value.to_string_lossy());
+    }
+    let sh = Shell::new().context("opening the working folder")?;
+    if root.join(".git").exists() {
+        // safe.directory: under sudo the checkout is another user's
+        let command = cmd!(
+            sh,
+            "git -c safe.directory={root} -C {root} log -1 --format=%ct"
+        );
+        let time = Task::new("reading the time of the last commit", command).output()?;
+        return parse_epoch(time.trim());
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock is before 1970")?;
+    Ok(now.as_secs())
+}
+
+fn parse_epoch(value: &str) -> Result<u64> {
+    value.parse().with_context(|| {
+        format!("SOURCE_DATE_EPOCH is '{value}'; it must be whole seconds since 1970")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checkout_is_found_from_below() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for folder in ["profile", "packages", "src/host"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        assert!(find_root(&root.join("src/host")).is_err());
+        std::fs::write(root.join("profile/profiledef.sh.tera"), "").unwrap();
+        assert_eq!(find_root(&root.join("src/host")).unwrap(), root);
+    }
+
+    #[test]
+    fn a_wrong_epoch_is_refused() {
+        let error = format!("{:#}", parse_epoch("today").unwrap_err());
+        assert!(
+            error.starts_with("SOURCE_DATE_EPOCH is 'today'; it must be"),
+            "{error}"
+        );
+    }
+}

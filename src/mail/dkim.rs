@@ -1,0 +1,132 @@
+//! DKIM keys: reading a private key that somebody gives us, and what DNS has to say about it.
+//!
+//! RFC 6376 with RFC 8301 (RSA of 1024 bits is too weak, 2048 the least to sign with; verifiers
+//! need not know more than 4096) and RFC 8463 (Ed25519).
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::SigningKey;
+use rsa::{
+    RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey, pkcs8::EncodePublicKey,
+    traits::PublicKeyParts,
+};
+use serde::Serialize;
+use thiserror::Error;
+
+/// Fewest bits of an RSA key.
+pub const MIN_RSA_BITS: usize = 2048;
+/// Most bits of an RSA key; a 4096 bit one already needs a TXT record of several strings.
+pub const MAX_RSA_BITS: usize = 4096;
+
+/// The two algorithms that mail is signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// `rsa-sha256`.
+    Rsa,
+    /// `ed25519-sha256`.
+    Ed25519,
+}
+
+impl fmt::Display for Algorithm {
+    /// As the `k=` tag of the DNS record has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rsa => "rsa",
+            Self::Ed25519 => "ed25519",
+        })
+    }
+}
+
+/// Why a text is no DKIM key.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// No PEM armour, or a damaged one.
+    #[error("this is not a private key in PEM form (`-----BEGIN PRIVATE KEY-----` …)")]
+    NotPem,
+    /// The public half.
+    #[error("this is the public key; the private one is needed to sign")]
+    Public,
+    /// Nobody types a passphrase at boot.
+    #[error("the key is encrypted with a passphrase, which nobody could type at boot")]
+    Encrypted,
+    /// A certificate, an EC key, an OpenSSH key.
+    #[error("`{0}` is no key that DKIM knows: RSA or Ed25519 is needed")]
+    Unsuitable(String),
+    /// The armour is right, what is in it is not.
+    #[error(
+        "the key is damaged: its armour is right, its content is neither an RSA nor an Ed25519 private key"
+    )]
+    Damaged,
+    /// Outside [`MIN_RSA_BITS`] to [`MAX_RSA_BITS`].
+    #[error("the RSA key has {0} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are allowed")]
+    Bits(usize),
+}
+
+/// What can be said about a private key without telling it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// The public key as the `p=` tag has it: base64 of SubjectPublicKeyInfo for RSA
+    /// (RFC 6376 section 3.6.1), of the bare 32 bytes for Ed25519 (RFC 8463 section 4).
+    pub public: String,
+}
+
+impl KeyInfo {
+    /// The TXT record's text for `SELECTOR._domainkey.DOMAIN`.
+    pub fn record(&self) -> String {
+        format!("v=DKIM1; k={}; p={}", self.algorithm, self.public)
+    }
+}
+
+/// Reads a private key in PEM form: PKCS#8 (RSA or Ed25519) or PKCS#1 (RSA).
+///
+/// # Errors
+/// When it is not such a key, damaged, encrypted, or of a size that is not allowed. No message
+/// contains any of it.
+pub fn parse_pem(pem: &str) -> Result<KeyInfo, KeyError> {
+    let pem = pem.trim();
+    let label = pem
+        .strip_prefix("-----BEGIN ")
+        .and_then(|rest| rest.split_once("-----"))
+        .map(|(label, _)| label)
+        .ok_or(KeyError::NotPem)?;
+    match label {
+        "PRIVATE KEY" | "RSA PRIVATE KEY" => {}
+        "ENCRYPTED PRIVATE KEY" => return Err(KeyError::Encrypted),
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => return Err(KeyError::Public),
+        other => return Err(KeyError::Unsuitable(other.to_owned())),
+    }
+    if pem.contains("\nProc-Type: 4,ENCRYPTED") {
+        return Err(KeyError::Encrypted);
+    }
+    let (label, der) = pem_rfc7468::decode_vec(pem.as_bytes()).map_err(|_| KeyError::NotPem)?;
+    let der = zeroize::Zeroizing::new(der);
+    if label == "RSA PRIVATE KEY" {
+        return rsa_info(RsaPrivateKey::from_pkcs1_der(&der).map_err(|_| KeyError::Damaged)?);
+    }
+    if let Ok(key) = <SigningKey as ed25519_dalek::pkcs8::DecodePrivateKey>::from_pkcs8_der(&der) {
+        return Ok(KeyInfo {
+            algorithm: Algorithm::Ed25519,
+            public: STANDARD.encode(key.verifying_key().as_bytes()),
+        });
+    }
+    rsa_info(RsaPrivateKey::from_pkcs8_der(&der).map_err(|_| KeyError::Damaged)?)
+}
+
+fn rsa_info(key: RsaPrivateKey) -> Result<KeyInfo, KeyError> {
+    let bits = key.n().bits();
+    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+        return Err(KeyError::Bits(bits));
+    }
+    let spki = key
+        .to_public_key()
+        .to_public_key_der()
+        .map_err(|_| KeyError::Damaged)?;
+    Ok(KeyInfo {
+        algorithm: Algorithm::Rsa,
+        public: STANDARD.encode(spki.as_bytes()),
+    })
+}
