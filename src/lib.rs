@@ -11,7 +11,9 @@
 //! | image: the bootable ISO | |
 //!
 //! [`util`] holds the three things both sides share: running commands, writing files so that
-//! none is ever half written, and the namespace sandbox.
+//! none is ever half written, and the namespace sandbox. [`encpipe`] is the stream encryption of
+//! backups, the same code for the program of that name and for `mailctl backup`.
 
+pub mod encpipe;
 pub mod host;
 pub mod util;
