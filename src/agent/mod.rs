@@ -1,0 +1,3 @@
+//! The agent: makes a booted image the mail server that its answers describe.
+
+pub mod paths;
