@@ -51,8 +51,20 @@ pub struct DkimKey {
     pub selector: String,
     /// What it signs with.
     pub algorithm: Algorithm,
-    /// Its PEM file, readable for rspamd's group.
+    /// Its PEM file.
     pub path: PathBuf,
+}
+
+impl DkimKey {
+    /// The file that rspamd signs with, to be readable for its group: the PEM file itself for
+    /// RSA, and for Ed25519 a file beside it that ends in `.key`, with what
+    /// [`crate::mail::dkim::signing_form`] makes of the PEM file.
+    pub fn signing_file(&self) -> PathBuf {
+        match self.algorithm {
+            Algorithm::Rsa => self.path.clone(),
+            Algorithm::Ed25519 => self.path.with_extension("key"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -64,6 +76,7 @@ struct View<'a> {
     postmaster_sql: String,
     postmaster_base_sql: String,
     roles_sql: String,
+    roles_at_host_sql: String,
     roles_values: String,
     smarthost: Option<Relay<'a>>,
     dns: Dns,
@@ -144,6 +157,9 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         postmaster: &answers.postmaster,
         postmaster_sql: sql(&alias_target(&answers.postmaster)?),
         postmaster_base_sql: sql(&answers.postmaster.base().to_string()),
+        roles_at_host_sql: ROLES
+            .map(|r| sql(&format!("{r}@{}", answers.hostname)))
+            .join(", "),
         roles_sql: ROLES.map(sql).join(", "),
         roles_values: format!(
             "VALUES {}",
@@ -181,7 +197,7 @@ fn signers<'a>(answers: &'a Answers, facts: &'a Facts) -> Result<Vec<Signer<'a>>
             .map(|key| {
                 Ok(SignerKey {
                     selector: plain(&key.selector)?,
-                    path: text(&key.path)?,
+                    path: text(&key.signing_file())?,
                 })
             })
             .collect::<Result<_>>()?;

@@ -75,6 +75,7 @@ const FILES: &[Kind] = &[
     open("etc/rspamd/override.d/actions.conf", RSPAMD),
     open("etc/rspamd/override.d/asn.conf", RSPAMD),
     open("etc/rspamd/override.d/dkim_signing.conf", RSPAMD),
+    open("etc/rspamd/override.d/dmarc.conf", RSPAMD),
     open("etc/rspamd/override.d/fuzzy_check.conf", RSPAMD),
     open("etc/rspamd/override.d/greylist.conf", RSPAMD),
     open("etc/rspamd/override.d/logging.inc", RSPAMD),
