@@ -1,3 +1,5 @@
 //! The agent: makes a booted image the mail server that its answers describe.
 
+pub mod context;
 pub mod paths;
+pub mod render;

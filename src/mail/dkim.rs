@@ -147,7 +147,7 @@ pub fn parse_pem(pem: &str) -> Result<KeyInfo, KeyError> {
         return Err(KeyError::Encrypted);
     }
     let (label, der) = pem_rfc7468::decode_vec(pem.as_bytes()).map_err(|_| KeyError::NotPem)?;
-    let der = zeroize::Zeroizing::new(der);
+    let der = Zeroizing::new(der);
     if label == "RSA PRIVATE KEY" {
         return rsa_info(RsaPrivateKey::from_pkcs1_der(&der).map_err(|_| KeyError::Damaged)?);
     }
@@ -158,6 +158,23 @@ pub fn parse_pem(pem: &str) -> Result<KeyInfo, KeyError> {
         });
     }
     rsa_info(RsaPrivateKey::from_pkcs8_der(&der).map_err(|_| KeyError::Damaged)?)
+}
+
+/// A private key as rspamd's signing module reads it from a file.
+///
+/// RSA: `pem` itself. Ed25519: base64 of the 32 bytes of the seed, without a newline, because
+/// rspamd up to 3.x takes every PEM file for an RSA key (its issue 4630); later ones know both.
+///
+/// # Errors
+/// As [`parse_pem`].
+pub fn signing_form(pem: &str) -> Result<Secret, KeyError> {
+    if parse_pem(pem)?.algorithm == Algorithm::Rsa {
+        return Ok(Secret::new(pem));
+    }
+    let key = <SigningKey as ed25519_dalek::pkcs8::DecodePrivateKey>::from_pkcs8_pem(pem.trim())
+        .map_err(|_| KeyError::Damaged)?;
+    let seed = Zeroizing::new(key.to_bytes());
+    Ok(Secret::new(STANDARD.encode(seed.as_slice())))
 }
 
 fn rsa_info(key: RsaPrivateKey) -> Result<KeyInfo, KeyError> {
@@ -211,5 +228,19 @@ mod tests {
     fn no_two_keys_are_the_same() {
         let key = || generate(Algorithm::Ed25519).unwrap();
         assert_ne!(key(), key());
+    }
+
+    /// The example of RFC 8410, section 10.3.
+    #[test]
+    fn an_ed25519_key_becomes_its_seed() {
+        let pem = "-----BEGIN PRIVATE KEY-----\n\
+                   MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+                   -----END PRIVATE KEY-----\n";
+        let form = signing_form(pem).unwrap();
+        assert_eq!(
+            form.expose(),
+            "1O5y2/kTWErVttjx92n4rTr+fCjL8dT74Jeoj0R1WEI="
+        );
+        assert_eq!(signing_form("x").unwrap_err(), KeyError::NotPem);
     }
 }
