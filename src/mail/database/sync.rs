@@ -18,13 +18,11 @@ use crate::{
         Answers,
         model::{AliasAddress, Credential},
     },
-    mail::{
-        address::{Address, ROLES},
-        password,
-    },
+    mail::{address::Address, password},
 };
 
-/// What the answers want in the database; also what `meta.answers` remembers of the last ones.
+/// What the answers want in the database (the role addresses are not in it: smtpd's queries give
+/// them to the postmaster wherever nobody has them); also what `meta.answers` remembers of the last ones.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
     /// The mail domains.
@@ -92,27 +90,12 @@ impl Desired {
             };
             desired.alias(address, &alias.to);
         }
-        desired.roles(answers);
         Ok(desired)
     }
 
     fn alias<'a>(&mut self, address: String, to: impl IntoIterator<Item = &'a Address>) {
         let targets = self.aliases.entry(address).or_default();
         targets.extend(to.into_iter().map(ToString::to_string));
-    }
-
-    /// The role addresses that nobody took lead to the postmaster.
-    fn roles(&mut self, answers: &Answers) {
-        for domain in &answers.domains {
-            for role in ROLES {
-                let address = format!("{role}@{}", domain.name);
-                let taken =
-                    self.users.contains_key(&address) || self.aliases.contains_key(&address);
-                if !taken && answers.postmaster.to_string() != address {
-                    self.alias(address, [&answers.postmaster]);
-                }
-            }
-        }
     }
 }
 
@@ -381,7 +364,7 @@ mod tests {
         let mut db = database();
         let first =
             HEAD.to_owned() + &user("alice", "") + &user("bob", "aliases = [\"b@example.org\"]");
-        assert_eq!(apply(&mut db, &first).len(), 3 + 1 + ROLES.len());
+        assert_eq!(apply(&mut db, &first).len(), 3 + 1);
         assert_eq!(apply(&mut db, &first), Vec::<String>::new());
         let second = HEAD.to_owned() + &user("alice", "quota = \"2G\"") + &user("carol", "");
         assert_eq!(
@@ -437,7 +420,6 @@ mod tests {
             Some("domain example.net removed")
         );
         assert_eq!((count(&db, "domain"), count(&db, "user")), (1, 1));
-        assert_eq!(count(&db, "alias") as usize, ROLES.len());
     }
 
     #[test]
