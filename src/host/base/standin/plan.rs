@@ -44,6 +44,8 @@ pub enum Item {
     },
     /// A symbolic link of ours, with its target.
     Link(String),
+    /// A folder that only things of ours are in.
+    Folder,
 }
 
 /// One package to write.
@@ -353,11 +355,12 @@ impl Plan {
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let folder = &path[..at];
-                if index.get(folder).is_some() {
-                    self.items
-                        .entry(folder.to_owned())
-                        .or_insert_with(|| Item::Copy(folder.to_owned()));
-                }
+                self.items.entry(folder.to_owned()).or_insert_with(|| {
+                    match index.get(folder).is_some() {
+                        true => Item::Copy(folder.to_owned()),
+                        false => Item::Folder,
+                    }
+                });
             }
         }
         for (path, item) in &self.items {
@@ -369,7 +372,7 @@ impl Plan {
                     )
                 }),
                 Item::File { text, .. } => (text.len() as u64, true),
-                Item::Link(_) => (0, false),
+                Item::Link(_) | Item::Folder => (0, false),
             };
             self.info.size += size;
             if is_file && path.starts_with("etc/") {
