@@ -11,12 +11,14 @@
 //! | image: the bootable ISO | |
 //!
 //! [`answers`] is the schema of the answers file, for host and image alike; [`mail`] knows
-//! addresses, passwords and DKIM keys.
+//! addresses, passwords and DKIM keys; [`encpipe`] is the stream encryption of backups, for the
+//! program of that name and for `mailctl backup`.
 //!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
 
 pub mod answers;
+pub mod encpipe;
 pub mod filter;
 pub mod host;
 pub mod mail;
