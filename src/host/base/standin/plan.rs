@@ -333,8 +333,9 @@ fn expand(path: &str, target: &str, index: &Index) -> Result<Vec<(String, String
 
 /// The plain path that `target` names when seen from `folder`.
 fn resolve(folder: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in target.split('/').filter(|p| !p.is_empty() && *p != ".") {
+    let named = |p: &&str| !p.is_empty() && *p != ".";
+    let mut parts: Vec<&str> = folder.split('/').filter(named).collect();
+    for part in target.split('/').filter(named) {
         if part == ".." {
             parts.pop();
         } else {
@@ -393,5 +394,6 @@ mod tests {
             "usr/lib/ISOLINUX/isolinux.bin"
         );
         assert_eq!(resolve("a/b", "./c"), "a/b/c");
+        assert_eq!(resolve("", "usr/bin/a"), "usr/bin/a");
     }
 }
