@@ -1,1 +1,3 @@
 //! The build side: base, packages, repo, profile, image, in that order.
+
+pub mod qemu;
