@@ -120,8 +120,10 @@ pub fn boot(args: BootArgs) -> Result<ExitCode> {
     let outcome = session.watch(&mut machine)?;
     let seconds = session.started.elapsed().as_secs_f64();
     session.shots.at_the_end(&mut machine, &outcome)?;
-    drop(session);
     machine.quit()?;
+    if let Some(terminal) = session.terminal.take() {
+        terminal.finish();
+    }
     let waits = args.until.is_some();
     let status = outcome.status(waits);
     eprintln!(

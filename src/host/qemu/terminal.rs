@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -24,6 +25,7 @@ const LEAVE: u8 = 0x1d;
 pub struct Terminal {
     before: Option<Termios>,
     left: Arc<AtomicBool>,
+    output: thread::JoinHandle<io::Result<()>>,
 }
 
 impl Terminal {
@@ -44,13 +46,28 @@ impl Terminal {
         }
         let left = Arc::new(AtomicBool::new(false));
         // Both threads end with their streams or with this process.
-        thread::spawn(move || copy_out(&mut from_guest));
+        let output = thread::spawn(move || copy_out(&mut from_guest));
         let flag = Arc::clone(&left);
         thread::spawn(move || {
             let on_terminal = isatty(stdin());
             copy_in(&mut io::stdin(), serial, on_terminal, &flag)
         });
-        Ok(Self { before, left })
+        Ok(Self {
+            before,
+            left,
+            output,
+        })
+    }
+
+    /// Once QEMU has ended: waits until its last words are on the terminal, and restores that.
+    pub fn finish(self) {
+        // standard output may be a pipe that nobody reads
+        for _ in 0..200 {
+            if self.output.is_finished() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Whether the person has pressed Ctrl-].
