@@ -34,9 +34,14 @@ fn iso(steps: &[Step]) -> (TempDir, PathBuf) {
 fn ezmail(iso: &Path, options: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ezmail"));
     command.arg("boot").arg(iso);
-    if !options.contains("--memory") {
-        command.args(["--memory", "64"]);
+    // a limit on each, so that none outlives a test run that is killed
+    for (option, value) in [("--memory", "64"), ("--timeout", "120")] {
+        if !options.contains(option) {
+            command.args([option, value]);
+        }
     }
+    // what a killed one leaves behind goes with the test's folder
+    command.env("TMPDIR", iso.parent().unwrap());
     command
         .args(options.split_whitespace())
         .current_dir(iso.parent().unwrap());
@@ -45,11 +50,7 @@ fn ezmail(iso: &Path, options: &str) -> Command {
 }
 
 fn run(iso: &Path, options: &str) -> (i32, Output, String) {
-    let mut command = ezmail(iso, options);
-    if !options.contains("--timeout") {
-        command.args(["--timeout", "120"]);
-    }
-    let output = command.output().unwrap();
+    let output = ezmail(iso, options).output().unwrap();
     let last = String::from_utf8_lossy(&output.stderr)
         .trim_end()
         .lines()
