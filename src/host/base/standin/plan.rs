@@ -44,6 +44,8 @@ pub enum Item {
     },
     /// A symbolic link of ours, with its target.
     Link(String),
+    /// A folder that only things of ours are in.
+    Folder,
 }
 
 /// One package to write.
@@ -331,8 +333,9 @@ fn expand(path: &str, target: &str, index: &Index) -> Result<Vec<(String, String
 
 /// The plain path that `target` names when seen from `folder`.
 fn resolve(folder: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in target.split('/').filter(|p| !p.is_empty() && *p != ".") {
+    let named = |p: &&str| !p.is_empty() && *p != ".";
+    let mut parts: Vec<&str> = folder.split('/').filter(named).collect();
+    for part in target.split('/').filter(named) {
         if part == ".." {
             parts.pop();
         } else {
@@ -353,11 +356,12 @@ impl Plan {
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let folder = &path[..at];
-                if index.get(folder).is_some() {
-                    self.items
-                        .entry(folder.to_owned())
-                        .or_insert_with(|| Item::Copy(folder.to_owned()));
-                }
+                self.items.entry(folder.to_owned()).or_insert_with(|| {
+                    match index.get(folder).is_some() {
+                        true => Item::Copy(folder.to_owned()),
+                        false => Item::Folder,
+                    }
+                });
             }
         }
         for (path, item) in &self.items {
@@ -369,7 +373,7 @@ impl Plan {
                     )
                 }),
                 Item::File { text, .. } => (text.len() as u64, true),
-                Item::Link(_) => (0, false),
+                Item::Link(_) | Item::Folder => (0, false),
             };
             self.info.size += size;
             if is_file && path.starts_with("etc/") {
@@ -390,5 +394,6 @@ mod tests {
             "usr/lib/ISOLINUX/isolinux.bin"
         );
         assert_eq!(resolve("a/b", "./c"), "a/b/c");
+        assert_eq!(resolve("", "usr/bin/a"), "usr/bin/a");
     }
 }
