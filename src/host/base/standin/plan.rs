@@ -94,6 +94,13 @@ pub fn plan(
     ] {
         plans.insert(name.into(), own(name, what));
     }
+    // what its hooks run
+    let systemd = resolver
+        .one("systemd")
+        .context("the composition has no systemd, which makes users and folders")?;
+    if let Some(compat) = plans.get_mut(COMPAT) {
+        compat.info.depends.push(systemd.to_owned());
+    }
     add_files(
         &mut plans,
         packages,

@@ -54,6 +54,12 @@ Version: 6.1.2-1
 Depends: linux-initramfs-tool, dpkg
 Description: kernel
 
+Package: systemd
+Status: install ok installed
+Architecture: amd64
+Version: 257.1-1
+Description: init
+
 Package: dracut
 Status: install ok installed
 Architecture: all
@@ -170,6 +176,7 @@ fn composition() -> Vec<u8> {
             "/boot/vmlinuz-6.1-amd64\n/boot/config-6.1-amd64\n",
         ),
         ("dracut", "/.\n"),
+        ("systemd", "/.\n"),
     ] {
         tar.file(&format!("var/lib/dpkg/info/{owner}.list"), 0o644, paths);
     }
@@ -232,7 +239,7 @@ fn listing(folder: &Path) -> String {
 fn every_path_has_its_package() {
     let dir = tempfile::tempdir().unwrap();
     let summary = mirror(dir.path());
-    assert_eq!(summary.packages, 8);
+    assert_eq!(summary.packages, 9);
     insta::assert_snapshot!(listing(dir.path()));
 }
 
