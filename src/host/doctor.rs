@@ -112,6 +112,12 @@ pub const TOOLS: &[Tool] = &[
         "util-linux",
     ),
     tool(
+        "setpriv",
+        "ends a guest with the program that started it",
+        "util-linux",
+        "util-linux",
+    ),
+    tool(
         "newuidmap",
         "lets an ordinary user have them",
         "uidmap",
