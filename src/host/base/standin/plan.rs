@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context, Result, bail};
-use tar::EntryType;
 
 use super::{
     Kind, compat, contents,
@@ -372,18 +371,17 @@ impl Plan {
             }
         }
         for (path, item) in &self.items {
-            let (size, is_file) = match item {
-                Item::Copy(from) => index.get(from).map_or((0, false), |e| {
-                    (
-                        e.size,
-                        matches!(e.kind, EntryType::Regular | EntryType::Link),
-                    )
-                }),
+            // links as well: an overlay may have laid its own there, too
+            let (size, is_kept) = match item {
+                Item::Copy(from) => index
+                    .get(from)
+                    .map_or((0, false), |e| (e.size, !e.kind.is_dir())),
                 Item::File { text, .. } => (text.len() as u64, true),
-                Item::Link(_) | Item::Folder => (0, false),
+                Item::Link(_) => (0, true),
+                Item::Folder => (0, false),
             };
             self.info.size += size;
-            if is_file && path.starts_with("etc/") {
+            if is_kept && path.starts_with("etc/") {
                 self.info.backup.push(path.clone());
             }
         }

@@ -135,6 +135,11 @@ fn composition() -> Vec<u8> {
     tar.file("boot/config-6.1-amd64", 0o644, "CONFIG");
     tar.file("boot/initramfs-linux.img", 0o644, "initramfs");
     tar.file("usr/lib/modules/6.1-amd64/modules.dep", 0o644, "");
+    tar.link(
+        tar::EntryType::Symlink,
+        "etc/alternative",
+        "../usr/bin/tool",
+    );
     tar.file("etc/passwd", 0o644, "root:x:0:0::/root:/bin/sh\n");
     tar.file("etc/tool.conf", 0o640, "a = 1\n");
     tar.file("etc/ssh/ssh_host_rsa_key", 0o600, "secret");
@@ -272,6 +277,7 @@ fn pacman_installs_it() {
     // the overlay lies there first
     fs::create_dir(root.join("etc")).unwrap();
     fs::write(root.join("etc/tool.conf"), "ours\n").unwrap();
+    std::os::unix::fs::symlink("ours", root.join("etc/alternative")).unwrap();
     let wanted = ["base", "linux", "arch-tool"].map(str::to_owned);
     pacman
         .install(&root, &wanted, &dir.path().join("log"))
@@ -286,6 +292,8 @@ fn pacman_installs_it() {
         fs::read_to_string(root.join("etc/tool.conf")).unwrap(),
         "ours\n"
     );
+    let link = fs::read_link(root.join("etc/alternative")).unwrap();
+    assert_eq!(link, Path::new("ours"));
     assert_eq!(
         fs::read_to_string(root.join("boot/vmlinuz-linux")).unwrap(),
         "kernel"
