@@ -6,11 +6,17 @@ use clap::Parser;
 use ezmail::host::cli::{Cli, run};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
         Err(error) => {
-            eprintln!("ezmail: {error:#}");
-            ExitCode::FAILURE
+            // nothing can be said when even this cannot be printed
+            error.print().ok();
+            // clap's own status for a wrong command line is 2, which `boot` promises for a timeout
+            return ExitCode::from(u8::from(error.use_stderr()));
         }
-    }
+    };
+    run(cli).unwrap_or_else(|error| {
+        eprintln!("ezmail: {error:#}");
+        ExitCode::FAILURE
+    })
 }

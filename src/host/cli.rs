@@ -16,6 +16,7 @@ use super::{
     doctor::{self, Host},
     progress::size,
     project::Project,
+    qemu,
 };
 use crate::{
     answers::{self, command::AnswersCommand},
@@ -43,7 +44,7 @@ Examples:
   sudo ezmail image --base standin  the same on packages of Debian, for trying
   ezmail boot out/ezmail-*.iso      run it in QEMU
 
-Exit status: 0 done, 1 failed, 2 wrong command line; 'ezmail boot' has more.";
+Exit status: 0 done, 1 failed or wrong command line; 'ezmail boot' has more.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -69,6 +70,7 @@ enum Command {
     Answers(AnswersCommand),
     /// Hash a password for the answers file (argon2id)
     HashPassword,
+    Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
         /// Print JSON
@@ -129,6 +131,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
         Command::HashPassword => answers::command::hash_password(),
+        Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),
         Command::Completions { shell } => {

@@ -20,7 +20,7 @@ pub enum Host {
 /// A program or file that building takes.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
-    /// Program name, or absolute paths of which one must exist, joined by `|`.
+    /// Program name, or absolute paths (with `*`) of which one must exist, joined by `|`.
     pub name: &'static str,
     /// What it is for.
     pub purpose: &'static str,
@@ -52,6 +52,18 @@ pub const TOOLS: &[Tool] = &[
         "links them, and builds what their crates have in C",
         "gcc libc6-dev",
         "gcc",
+    ),
+    tool(
+        "/usr/lib/llvm-*/lib/libclang*.so*|/usr/lib/libclang.so*|/usr/lib/x86_64-linux-gnu/libclang*.so*",
+        "reads the C headers of their crates",
+        "libclang-dev",
+        "clang",
+    ),
+    tool(
+        "script",
+        "gives the tests a terminal",
+        "bsdutils",
+        "util-linux",
     ),
     tool("git", "tells the time of the last commit", "git", "git"),
     tool("bash", "reads the profile", "bash", "bash"),
@@ -96,6 +108,12 @@ pub const TOOLS: &[Tool] = &[
     tool(
         "unshare",
         "gives builds namespaces of their own",
+        "util-linux",
+        "util-linux",
+    ),
+    tool(
+        "setpriv",
+        "ends a guest with the program that started it",
         "util-linux",
         "util-linux",
     ),
@@ -222,7 +240,12 @@ pub fn examine(host: Host) -> Vec<Finding> {
     TOOLS
         .iter()
         .map(|tool| Finding {
-            name: tool.name.rsplit('/').next().unwrap_or(tool.name),
+            name: tool
+                .name
+                .split('|')
+                .next()
+                .and_then(|n| n.rsplit('/').next())
+                .unwrap_or(tool.name),
             purpose: tool.purpose,
             path: locate(tool.name),
             package: host.package(tool),
@@ -232,7 +255,8 @@ pub fn examine(host: Host) -> Vec<Finding> {
 
 fn locate(name: &str) -> Option<PathBuf> {
     if name.starts_with('/') {
-        return name.split('|').map(PathBuf::from).find(|p| p.exists());
+        let mut paths = name.split('|').filter_map(|p| glob::glob(p).ok());
+        return paths.find_map(|mut found| found.find_map(Result::ok));
     }
     find_program(name)
 }

@@ -63,6 +63,15 @@ impl<'a> Build<'a> {
             files::create_dir_all(&scratch.join(name))?;
         }
         files::create_dir_all(&scratch.join("upper/build"))?;
+        // daemons' own tests look up localhost, and want a resolver's name if not its answers
+        let etc = scratch.join("upper/etc");
+        files::create_dir_all(&etc)?;
+        files::write(
+            &etc.join("hosts"),
+            "127.0.0.1 localhost\n::1 localhost\n",
+            0o644,
+        )?;
+        files::write(&etc.join("resolv.conf"), "nameserver 127.0.0.1\n", 0o644)?;
         super::copy::tree(folder, &scratch.join("build/package"))?;
         files::write(&scratch.join("build/makepkg.conf"), CONFIG, 0o644)?;
         this.give_to_builder()?;

@@ -18,6 +18,7 @@ pub mod profile;
 pub mod programs;
 pub mod progress;
 pub mod project;
+pub mod qemu;
 pub mod repo;
 pub mod rootfs;
 pub mod secrets;

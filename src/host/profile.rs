@@ -23,7 +23,8 @@ use crate::util::{files, run::Task};
 ///
 /// `copytoram=n`: an image that fits into memory is no reason to fill a small server's memory
 /// with it. Both consoles show the boot; the last one named is `/dev/console`.
-pub const KERNEL_OPTIONS: &str = "copytoram=n console=tty0 console=ttyS0,115200";
+pub const KERNEL_OPTIONS: &str =
+    "copytoram=n systemd.firstboot=no audit=0 console=tty0 console=ttyS0,115200";
 
 /// What a profile is rendered from.
 #[derive(Debug)]

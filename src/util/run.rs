@@ -175,6 +175,12 @@ pub fn shown(command: &Command) -> String {
 }
 
 fn quoted(word: &str) -> String {
+    // a script as an argument: its first line tells which
+    if let Some((first, rest)) = word.split_once('\n')
+        && rest.lines().count() > 2
+    {
+        return format!("'{} ...'", first.replace('\'', r"'\''"));
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+^".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

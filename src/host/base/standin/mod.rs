@@ -27,6 +27,8 @@ mod plan;
 mod sources;
 mod sysusers;
 mod table;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +41,7 @@ use crate::{
 };
 
 /// Raised when the same inputs give other packages than before.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 4;
 
 /// File beside `os/` with the sources.list(5) lines that the mirror was composed from.
 pub const SOURCES_LIST: &str = "sources.list";

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::{Context, Result, bail};
-use tar::EntryType;
 
 use super::{
     Kind, compat, contents,
@@ -44,6 +43,8 @@ pub enum Item {
     },
     /// A symbolic link of ours, with its target.
     Link(String),
+    /// A folder that only things of ours are in.
+    Folder,
 }
 
 /// One package to write.
@@ -91,6 +92,13 @@ pub fn plan(
         ),
     ] {
         plans.insert(name.into(), own(name, what));
+    }
+    // what its hooks run
+    let systemd = resolver
+        .one("systemd")
+        .context("the composition has no systemd, which makes users and folders")?;
+    if let Some(compat) = plans.get_mut(COMPAT) {
+        compat.info.depends.push(systemd.to_owned());
     }
     add_files(
         &mut plans,
@@ -331,8 +339,9 @@ fn expand(path: &str, target: &str, index: &Index) -> Result<Vec<(String, String
 
 /// The plain path that `target` names when seen from `folder`.
 fn resolve(folder: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = folder.split('/').collect();
-    for part in target.split('/').filter(|p| !p.is_empty() && *p != ".") {
+    let named = |p: &&str| !p.is_empty() && *p != ".";
+    let mut parts: Vec<&str> = folder.split('/').filter(named).collect();
+    for part in target.split('/').filter(named) {
         if part == ".." {
             parts.pop();
         } else {
@@ -353,26 +362,26 @@ impl Plan {
         for path in paths {
             for (at, _) in path.match_indices('/') {
                 let folder = &path[..at];
-                if index.get(folder).is_some() {
-                    self.items
-                        .entry(folder.to_owned())
-                        .or_insert_with(|| Item::Copy(folder.to_owned()));
-                }
+                self.items.entry(folder.to_owned()).or_insert_with(|| {
+                    match index.get(folder).is_some() {
+                        true => Item::Copy(folder.to_owned()),
+                        false => Item::Folder,
+                    }
+                });
             }
         }
         for (path, item) in &self.items {
-            let (size, is_file) = match item {
-                Item::Copy(from) => index.get(from).map_or((0, false), |e| {
-                    (
-                        e.size,
-                        matches!(e.kind, EntryType::Regular | EntryType::Link),
-                    )
-                }),
+            // links as well: an overlay may have laid its own there, too
+            let (size, is_kept) = match item {
+                Item::Copy(from) => index
+                    .get(from)
+                    .map_or((0, false), |e| (e.size, !e.kind.is_dir())),
                 Item::File { text, .. } => (text.len() as u64, true),
-                Item::Link(_) => (0, false),
+                Item::Link(_) => (0, true),
+                Item::Folder => (0, false),
             };
             self.info.size += size;
-            if is_file && path.starts_with("etc/") {
+            if is_kept && path.starts_with("etc/") {
                 self.info.backup.push(path.clone());
             }
         }
@@ -390,5 +399,6 @@ mod tests {
             "usr/lib/ISOLINUX/isolinux.bin"
         );
         assert_eq!(resolve("a/b", "./c"), "a/b/c");
+        assert_eq!(resolve("", "usr/bin/a"), "usr/bin/a");
     }
 }

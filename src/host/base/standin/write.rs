@@ -62,6 +62,7 @@ fn write_one(plan: &Plan, index: &Index, reader: &mut Reader, folder: &Path) -> 
     for (path, item) in &plan.items {
         match item {
             Item::File { text, mode } => writer.append_file(path, text.as_bytes(), *mode, time)?,
+            Item::Folder => writer.append_folder(path, 0o755, time)?,
             Item::Link(target) => writer.append_symlink(path, target, time)?,
             Item::Copy(from) => {
                 let entry = index

@@ -79,9 +79,9 @@ candidates() {
 
 scan_for_file() {
     for removable in 1 0; do
-        for device in $(candidates $removable); do
-            scanned="$scanned $device"
-            try_device "$device" "$searchfile" && return 0
+        for candidate in $(candidates $removable); do
+            scanned="$scanned $candidate"
+            try_device "$candidate" "$searchfile" && return 0
         done
     done
     return 1

@@ -17,7 +17,7 @@ depends() {
 
 installkernel() {
     # what a medium may be: file systems, their character sets, the loop device, the overlay
-    instmods overlay squashfs erofs loop isofs vfat ext4 xfs btrfs
+    instmods overlay squashfs erofs loop isofs vfat ext4
     instmods nls_ascii nls_cp437 nls_iso8859-1 nls_utf8
     # buses and disks
     instmods "=drivers/ata" "=drivers/nvme/host" "=drivers/virtio"

@@ -1,0 +1,9 @@
+//! The results of `ci/iso`: repository, packages, ISO and root file system are what they should
+//! be, read by other programs than those that wrote them.
+
+#![allow(clippy::unwrap_used)]
+
+mod built;
+mod packages;
+mod root;
+mod volume;
