@@ -87,6 +87,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// `PATH (MODE USER:GROUP)`
+    fn shown(&self) -> String {
+        let path = self.path.display();
+        format!("{path} ({:o} {}:{})", self.mode, self.owner, self.group)
+    }
+}
+
 impl File {
     /// A file of root's that everybody may read.
     pub fn open(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
@@ -131,16 +139,16 @@ impl Change {
     pub fn preview(&self, target: &Target) -> Result<String> {
         match self {
             Self::Folder(entry) => Ok(match differs(target, entry)? {
-                Some(how) => format!("folder {}: {how}\n", entry.path.display()),
+                Some(how) => format!("folder {}: {how}\n", entry.shown()),
                 None => String::new(),
             }),
             Self::File(file) => preview(target, file),
             Self::Database(database) => {
-                let lines = database
-                    .said
-                    .iter()
-                    .map(|line| format!("database: {line}\n"));
-                Ok(lines.collect())
+                let how = differs(target, &database.entry)?;
+                let how = how.map(|how| format!("database {}: {how}\n", database.entry.shown()));
+                let said = database.said.iter();
+                let said = said.map(|line| format!("database: {line}\n"));
+                Ok(how.into_iter().chain(said).collect())
             }
             Self::Hostname(name) => Ok(match is_hostname(target, name) {
                 true => String::new(),
@@ -266,8 +274,7 @@ fn preview(target: &Target, file: &File) -> Result<String> {
             .map(|how| format!("{name}: {how}\n"))
             .unwrap_or_default());
     }
-    let entry = &file.entry;
-    let head = format!("{name} ({:o} {}:{})", entry.mode, entry.owner, entry.group);
+    let head = file.entry.shown();
     if file.secret {
         let size = file.content.len();
         let was = if present.is_some() {

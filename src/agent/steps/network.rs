@@ -42,7 +42,7 @@ fn network(network: &Network) -> String {
     if auto {
         // the machine asks its own resolver; a name that the provider gives is not the server's
         for section in ["DHCPv4", "DHCPv6"] {
-            text += &format!("\n[{section}]\nUseDNS=no\nUseHostname=no\nUseNTP=no\n");
+            text += &format!("\n[{section}]\nUseDNS=no\nUseHostname=no\n");
         }
         text += "\n[IPv6AcceptRA]\nUseDNS=no\n";
     }
