@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
+    console::say,
     discover::{self, Found},
     paths::Paths,
     services, status,
@@ -58,7 +59,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Ok(None) => {
             status.outcome = Outcome::Waiting;
             status.message = Some(discover::HOW.to_owned());
-            println!("ezmail: {}", discover::HOW);
+            say(format_args!("ezmail: {}", discover::HOW));
         }
         Err(error) => status.message = Some(format!("{error:#}")),
     }
@@ -114,10 +115,13 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         start(&answers, &changed)?;
     }
     for note in steps.iter().flat_map(|s| &s.notes) {
-        println!("\n{note}");
+        say(format_args!("\n{note}"));
     }
     let records = paths.state.join("dns-records.txt");
-    println!("ezmail: these records are kept in {}", records.display());
+    say(format_args!(
+        "ezmail: these records are kept in {}",
+        records.display()
+    ));
     Ok(Some(()))
 }
 
@@ -130,7 +134,7 @@ fn find(options: &Options) -> Result<Option<Found>> {
     }
     let cmdline = files::read_to_string(Path::new("/proc/cmdline"))?;
     let sources = discover::sources(&cmdline)?;
-    discover::find(&sources, |line| println!("ezmail: {line}"))
+    discover::find(&sources, |line| say(format_args!("ezmail: {line}")))
 }
 
 fn check(found: &Found) -> Result<Answers> {
@@ -138,7 +142,7 @@ fn check(found: &Found) -> Result<Answers> {
     match answers {
         Some(answers) => {
             if !report.findings().is_empty() {
-                println!("{report}\n");
+                say(format_args!("{report}\n"));
             }
             Ok(answers)
         }
@@ -158,11 +162,11 @@ fn preview(steps: &[Step], target: &Target) -> Result<()> {
         }
         if !text.is_empty() {
             nothing = false;
-            println!("# {}: {}\n{text}", step.name, step.title);
+            say(format_args!("# {}: {}\n{text}", step.name, step.title));
         }
     }
     if nothing {
-        println!("nothing would change");
+        say(format_args!("nothing would change"));
     }
     Ok(())
 }
@@ -188,7 +192,7 @@ fn write<'a>(steps: &'a [Step], target: &Target, status: &mut Status) -> Result<
                 }
             }
         }
-        println!("ezmail: {:<13} {}", step.name, summary(&done));
+        say(format_args!("ezmail: {:<13} {}", step.name, summary(&done)));
         status.steps.push(StepStatus {
             name: step.name.to_owned(),
             title: step.title.to_owned(),
@@ -216,7 +220,7 @@ fn start(answers: &Answers, changed: &BTreeSet<&str>) -> Result<()> {
     firewall?;
     services::check().context("a mail service would not start; none was started or changed")?;
     services::start(changed)?;
-    println!("ezmail: the mail services are starting");
+    say(format_args!("ezmail: the mail services are starting"));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use super::{apply, status};
+use super::{apply, console::say, status};
 
 /// Makes a booted image the mail server that its answers describe.
 #[derive(Debug, Parser)]
@@ -72,9 +72,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             let status = status::Status::load(Path::new(status::FILE))?;
             if json {
                 let text = serde_json::to_string_pretty(&status);
-                println!("{}", text.context("writing the status as JSON")?);
+                say(text.context("writing the status as JSON")?);
             } else {
-                print!("{status}");
+                say(status.to_string().trim_end());
             }
             Ok(ExitCode::SUCCESS)
         }

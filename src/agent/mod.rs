@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod change;
 pub mod cli;
+pub mod console;
 pub mod context;
 pub mod discover;
 pub mod paths;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::paths::Paths;
+use super::{console::complain, paths::Paths};
 
 /// Where files go, and who can own them there.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Target {
             bail!("{problem}");
         }
         if !self.complained.replace(true) {
-            eprintln!("ezmail-agent: {problem}; owners are not set there");
+            complain(format_args!("{problem}; owners are not set there"));
         }
         Ok(None)
     }
