@@ -15,8 +15,8 @@ use std::{
 use world::{
     World,
     addresses::{
-        FAMILIES, Family, MX_NAME, OUTSIDE, SENDER, appliance, authority, client, client_name, mx,
-        resolver, reverse_name,
+        FAMILIES, Family, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority, client,
+        client_name, mx, resolver, reverse_name,
     },
     client::{Port, Step},
     message::{Mail, body, headers},
@@ -277,4 +277,15 @@ fn nothing_is_left_behind() {
     catch_unwind(failing).unwrap_err();
     assert_eq!(pids.len(), 4);
     assert!(!pids.iter().any(|pid| lives(*pid)), "{pids:?}");
+}
+
+#[test]
+fn the_answers_fit() {
+    let text = world::appliance::answers(&WORLD).unwrap();
+    let (answers, report) = ezmail::answers::read(text.as_bytes(), "answers.toml", None);
+    let answers = answers.unwrap();
+    // memory only, and no administrator: meant so
+    let found: Vec<&str> = report.findings().iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(found, ["ssh.authorized_keys", "state"]);
+    assert_eq!(answers.hostname.as_str(), HOSTNAME);
 }
