@@ -8,6 +8,7 @@ mod world;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    process::Command,
     sync::LazyLock,
     time::Duration,
 };
@@ -20,6 +21,8 @@ use world::{
     },
     client::{Port, Step},
     message::{Mail, body, headers},
+    namespace::Service,
+    shell::{Shell, guest_script},
     zones::BOGUS,
 };
 
@@ -288,4 +291,58 @@ fn the_answers_fit() {
     let found: Vec<&str> = report.findings().iter().map(|f| f.path.as_str()).collect();
     assert_eq!(found, ["ssh.authorized_keys", "state"]);
     assert_eq!(answers.hostname.as_str(), HOSTNAME);
+}
+
+/// A terminal whose other end is a socket, as QEMU's serial port is, and a shell on the terminal.
+const TERMINAL: &str = r#"
+import os, pty, select, socket, subprocess, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen()
+print("listening", flush=True)
+connection, _ = server.accept()
+master, slave = pty.openpty()
+script = sys.argv[2].replace("TTY", os.ttyname(slave))
+child = subprocess.Popen(["sh", "-c", script])
+while child.poll() is None:
+    for end in select.select([connection, master], [], [], 1)[0]:
+        data = os.read(end.fileno() if end is connection else end, 4096)
+        if not data:
+            child.kill()
+        os.write(master if end is connection else connection.fileno(), data)
+"#;
+
+#[test]
+fn the_shell_of_a_guest_runs_scripts() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let mut command = Command::new("/usr/bin/python3");
+    command.args(["-c", TERMINAL]).arg(&socket);
+    command.arg(guest_script("TTY")).env("TMPDIR", dir.path());
+    let log = dir.path().join("log");
+    let mut terminal = Service::start("terminal", command, &log).unwrap();
+    let listening = || fs::read_to_string(&log).is_ok_and(|text| text.contains("listening"));
+    terminal.wait_until(LIMIT, listening).unwrap();
+    let mut shell = Shell::connect(&socket).unwrap();
+    shell.wait(LIMIT).unwrap();
+    for (script, status, output) in [
+        ("echo hello; echo there >&2; exit 3", 3, "hello\nthere\n"),
+        ("true", 0, ""),
+        ("cat", 0, ""),
+        (
+            "printf '@end 4 0\\nno line end'",
+            0,
+            "@end 4 0\nno line end",
+        ),
+        ("seq 1 20000 | tail -n 1", 0, "20000\n"),
+    ] {
+        let ran = shell.run(script, LIMIT).unwrap();
+        assert_eq!((ran.status, ran.output.as_str()), (status, output));
+    }
+    let long = format!("echo {} | wc -c", "x".repeat(20_000));
+    assert_eq!(shell.run(&long, LIMIT).unwrap().output.trim(), "20001");
+    let ran = shell.run("seq 1 20000", LIMIT).unwrap();
+    assert_eq!(ran.output.lines().count(), 20_000);
+    let ran = shell.run("sleep 100", Duration::from_secs(1)).unwrap();
+    assert_eq!(ran.status, 124);
 }

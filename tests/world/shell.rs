@@ -39,26 +39,13 @@ pub fn attach(config: &mut Config, socket: &Path) {
         "[Unit]\nDescription=Shell of a test\n\n\
          [Service]\nLoadCredential={SCRIPT}\nStandardInput=null\nExecStart=/bin/sh %d/{SCRIPT}\n"
     );
-    // one line: number, limit in seconds, script; everything in base64, so that the terminal
-    // sees nothing but letters
-    let script = format!(
-        "stty raw -echo </dev/ttyS{port}\n\
-         exec </dev/ttyS{port} >/dev/ttyS{port} 2>&1\n\
-         echo; echo '@ready'\n\
-         while read -r number limit script; do\n\
-         printf %s \"$script\" | base64 -d >/run/ezmail-shell.in\n\
-         timeout -k 5 \"$limit\" sh /run/ezmail-shell.in >/run/ezmail-shell.out 2>&1 </dev/null\n\
-         status=$?\n\
-         echo \"@begin $number\"; base64 /run/ezmail-shell.out; echo \"@end $number $status\"\n\
-         done\n"
-    );
     config.credentials.extend([
         Credential::new(format!("systemd.extra-unit.{UNIT}"), unit),
         Credential::new(
             "systemd.unit-dropin.multi-user.target",
             format!("[Unit]\nWants={UNIT}\n"),
         ),
-        Credential::new(SCRIPT, script),
+        Credential::new(SCRIPT, guest_script(&format!("/dev/ttyS{port}"))),
     ]);
     let path = socket.display();
     config.extra_args.extend([
@@ -67,6 +54,23 @@ pub fn attach(config: &mut Config, socket: &Path) {
         "-serial".into(),
         "chardev:shell".into(),
     ]);
+}
+
+/// What runs in the guest. An order is one line: number, limit in seconds, script; everything is
+/// in base64, so that the terminal sees nothing but letters.
+pub fn guest_script(tty: &str) -> String {
+    format!(
+        "stty raw -echo <{tty}\n\
+         exec <{tty} >{tty} 2>&1\n\
+         folder=$(mktemp -d) && cd \"$folder\" || exit 1\n\
+         echo; echo '@ready'\n\
+         while read -r number limit script; do\n\
+         printf %s \"$script\" | base64 -d >in\n\
+         timeout -k 5 \"$limit\" sh in >out 2>&1 </dev/null\n\
+         status=$?\n\
+         echo \"@begin $number\"; base64 out; echo \"@end $number $status\"\n\
+         done\n"
+    )
 }
 
 impl Shell {
