@@ -17,6 +17,7 @@
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
 
+pub mod agent;
 pub mod answers;
 pub mod encpipe;
 pub mod filter;

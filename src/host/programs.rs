@@ -16,7 +16,7 @@ use super::{package::root_header, project::Project};
 use crate::util::{files::AtomicFile, hash, run::Task};
 
 /// The programs that go into the image.
-pub const PROGRAMS: [&str; 2] = ["encpipe", "ezmail-filter"];
+pub const PROGRAMS: [&str; 3] = ["encpipe", "ezmail-agent", "ezmail-filter"];
 
 /// Name of the tarball among a PKGBUILD's sources.
 pub const TARBALL: &str = "ezmail-programs.tar";
@@ -115,6 +115,6 @@ mod tests {
         let found = executables(&all).unwrap();
         assert_eq!(found[0], ("encpipe", PathBuf::from("/t/encpipe")));
         let error = executables(&line("encpipe")).unwrap_err();
-        assert_eq!(error.to_string(), "cargo built no program 'ezmail-filter'");
+        assert_eq!(error.to_string(), "cargo built no program 'ezmail-agent'");
     }
 }

@@ -1,0 +1,4 @@
+# A mail was moved into Junk.
+require ["vnd.dovecot.pipe", "copy"];
+
+pipe :copy :try "learn" ["spam"];

@@ -1,0 +1,82 @@
+//! The command line of `ezmail-agent`.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use super::{apply, status};
+
+/// Makes a booted image the mail server that its answers describe.
+#[derive(Debug, Parser)]
+#[command(name = "ezmail-agent", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write every file that the answers ask for, and start the services
+    ///
+    /// Without --root, this is for the appliance itself. With it, files are written below the
+    /// folder and no service is touched.
+    Apply {
+        /// Write below this folder instead
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+        /// Show what would change, as a diff without secrets, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Take the answers from this file instead of looking for them
+        #[arg(long, value_name = "FILE")]
+        answers: Option<PathBuf>,
+        /// Take the templates from here [default: /usr/share/ezmail/templates below the root]
+        #[arg(long, value_name = "DIR")]
+        templates: Option<PathBuf>,
+        /// Size the services for this much memory instead of the machine's
+        #[arg(long, value_name = "MIB")]
+        memory: Option<u64>,
+    },
+    /// Tell what the last apply did
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command line.
+///
+/// # Errors
+/// Those of the command.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Apply {
+            root,
+            dry_run,
+            answers,
+            templates,
+            memory,
+        } => apply::run(&apply::Options {
+            root,
+            dry_run,
+            answers,
+            templates,
+            memory_mib: memory,
+        }),
+        Command::Status { json } => {
+            let status = status::Status::load(Path::new(status::FILE))?;
+            if json {
+                let text = serde_json::to_string_pretty(&status);
+                println!("{}", text.context("writing the status as JSON")?);
+            } else {
+                print!("{status}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

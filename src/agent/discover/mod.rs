@@ -1,0 +1,217 @@
+//! Finding the answers: the sources in their order, the first that has some wins.
+
+pub mod cmdline;
+pub mod volume;
+
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+use anyhow::{Context, Result, bail};
+use zeroize::Zeroizing;
+
+use crate::answers::{self, Answers, Report};
+
+/// Largest file beside the answers that is taken along, in bytes, and how many of them.
+const MAX_FILE: u64 = 64 * 1024;
+const MAX_FILES: usize = 64;
+
+/// Answers as they were found, in memory.
+pub struct Found {
+    /// Where, for people.
+    pub source: String,
+    /// What reports call the file.
+    pub name: String,
+    /// The TOML.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// The files beside it by name; or why one could not be read.
+    pub files: BTreeMap<String, Zeroizing<Vec<u8>>>,
+}
+
+impl Found {
+    /// Reads a file and the small ones beside it. Links are not followed out of the folder: the
+    /// volume is somebody else's.
+    ///
+    /// # Errors
+    /// When the answers file cannot be read.
+    pub fn read(path: &Path, source: String) -> Result<Self> {
+        let what = || format!("reading the answers from {source}");
+        let bytes = read_limited(path, answers::MAX_SIZE as u64).with_context(what)?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(folder.unwrap_or(Path::new("."))).with_context(what)? {
+            let entry = entry.with_context(what)?;
+            let Ok(beside) = entry.file_name().into_string() else {
+                continue;
+            };
+            let data = entry.metadata().with_context(what)?;
+            let fits = data.is_file() && data.len() <= MAX_FILE && files.len() < MAX_FILES;
+            if fits && beside != name {
+                let bytes = read_limited(&entry.path(), MAX_FILE).with_context(what)?;
+                files.insert(beside, bytes);
+            }
+        }
+        Ok(Self {
+            source,
+            name,
+            bytes,
+            files,
+        })
+    }
+
+    /// Checks the answers.
+    pub fn answers(&self) -> (Option<Answers>, Report) {
+        let beside = |name: &str| match self.files.get(name) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        };
+        answers::read(&self.bytes, &self.name, Some(&beside))
+    }
+}
+
+/// At most one byte more than `limit`: enough for the check to say that it is too large.
+fn read_limited(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    use io::Read;
+    let what = || format!("reading {}", path.display());
+    let data = fs::symlink_metadata(path).with_context(what)?;
+    if !data.is_file() {
+        bail!("{} is not a regular file", path.display());
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = fs::File::open(path).with_context(what)?;
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .with_context(what)?;
+    Ok(bytes)
+}
+
+/// A place where answers may be.
+pub trait Source {
+    /// What is looked at, for people.
+    fn name(&self) -> String;
+    /// The answers, `None` if there are none here.
+    ///
+    /// # Errors
+    /// When there should be some and they cannot be read: no other source is then tried.
+    fn look(&self) -> Result<Option<Found>>;
+}
+
+/// The sources of a running appliance, in their order.
+///
+/// # Errors
+/// When the kernel command line cannot be read or names something else than a volume.
+pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(value) = cmdline::value(cmdline, "ezmail.answers") {
+        sources.push(Box::new(volume::Volume::named(&value)?));
+    }
+    sources.push(Box::new(volume::Volume::standard()));
+    Ok(sources)
+}
+
+/// Asks the sources one after the other; `say` is told what is looked at and found.
+///
+/// # Errors
+/// That of the first source that fails.
+pub fn find(sources: &[Box<dyn Source>], mut say: impl FnMut(&str)) -> Result<Option<Found>> {
+    for source in sources {
+        match source.look()? {
+            Some(found) => {
+                say(&format!("answers: {}", found.source));
+                return Ok(Some(found));
+            }
+            None => say(&format!("answers: {}: not there", source.name())),
+        }
+    }
+    Ok(None)
+}
+
+/// What to do when there are no answers.
+pub const HOW: &str = "\
+no answers were found, so this machine is not a mail server yet: its mail ports are closed.
+To make it one:
+  1. on your own computer: ezmail answers new > answers.toml, edit it,
+     ezmail answers check answers.toml
+  2. put answers.toml on a volume (FAT, ext4 or ISO) with the label EZMAIL, attach it and restart;
+     or name a volume on the kernel command line: ezmail.answers=LABEL or LABEL/path/to/file.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beside_come_along_and_links_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+        write("answers.toml", b"x");
+        write("key.pem", b"k");
+        write("large", &[0; 65 * 1024]);
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("link")).unwrap();
+        let found = Found::read(&dir.path().join("answers.toml"), "here".into()).unwrap();
+        assert_eq!(found.files.keys().collect::<Vec<_>>(), ["key.pem"]);
+        assert!(Found::read(&dir.path().join("link"), "here".into()).is_err());
+    }
+
+    struct Fake(Option<&'static str>);
+
+    impl Source for Fake {
+        fn name(&self) -> String {
+            "a fake".into()
+        }
+        fn look(&self) -> Result<Option<Found>> {
+            match self.0 {
+                None => Ok(None),
+                Some("broken") => bail!("broken"),
+                Some(text) => Ok(Some(Found {
+                    source: text.into(),
+                    name: text.into(),
+                    bytes: Zeroizing::default(),
+                    files: BTreeMap::new(),
+                })),
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_source_wins_and_a_broken_one_ends_the_search() {
+        let find_in = |fakes: &[Option<&'static str>]| {
+            let sources: Vec<Box<dyn Source>> = fakes
+                .iter()
+                .map(|f| Box::new(Fake(*f)) as Box<dyn Source>)
+                .collect();
+            let mut said = Vec::new();
+            let found = find(&sources, |line| said.push(line.to_owned()));
+            (
+                found
+                    .map(|f| f.map(|f| f.source))
+                    .map_err(|e| e.to_string()),
+                said,
+            )
+        };
+        let (found, said) = find_in(&[None, Some("one"), Some("two")]);
+        assert_eq!(found, Ok(Some("one".into())));
+        assert_eq!(said, ["answers: a fake: not there", "answers: one"]);
+        assert_eq!(
+            find_in(&[Some("broken"), Some("two")]).0,
+            Err("broken".into())
+        );
+        assert_eq!(find_in(&[None]).0, Ok(None));
+    }
+
+    #[test]
+    fn the_command_line_goes_first() {
+        let names = |line: &str| -> Vec<String> {
+            sources(line).unwrap().iter().map(|s| s.name()).collect()
+        };
+        assert_eq!(names("quiet"), ["the volume EZMAIL"]);
+        let both = "the volume DATA (kernel command line)";
+        assert_eq!(
+            names("ezmail.answers=DATA/a.toml"),
+            [both, "the volume EZMAIL"]
+        );
+        assert!(sources("ezmail.answers=https://x/y").is_err());
+    }
+}

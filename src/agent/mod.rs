@@ -1,0 +1,17 @@
+//! The agent: makes a booted image the mail server that its answers describe.
+//!
+//! [`discover`] finds the answers, [`steps`] plan what they ask for without writing anything,
+//! [`change`] compares and writes, [`services`] checks and starts the daemons, [`status`] remembers
+//! what was done; [`apply`] is the way through all of them.
+
+pub mod apply;
+pub mod change;
+pub mod cli;
+pub mod context;
+pub mod discover;
+pub mod paths;
+pub mod render;
+pub mod services;
+pub mod status;
+pub mod steps;
+pub mod target;

@@ -1,0 +1,74 @@
+//! Where things lie in the image: every path that more than one part of the agent needs.
+
+use std::path::{Path, PathBuf};
+
+/// Paths as the running appliance sees them, all absolute.
+///
+/// They never contain the `--root` of an `apply` elsewhere: [`Paths::below`] puts one before the
+/// other where a file is opened, and what is written into configuration files is right for the
+/// image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// What outlives a boot, once there is a state volume.
+    pub state: PathBuf,
+    /// The SQLite database of domains, users and aliases.
+    pub database: PathBuf,
+    /// The folder of the Maildirs, `mail/DOMAIN/LOCAL_PART`.
+    pub mail: PathBuf,
+    /// The server's certificate with its chain, PEM.
+    pub tls_cert: PathBuf,
+    /// Its private key, PEM, PKCS#8.
+    pub tls_key: PathBuf,
+    /// DKIM keys, `dkim/DOMAIN/SELECTOR.pem`.
+    pub dkim: PathBuf,
+    /// smtpd's queue.
+    pub spool: PathBuf,
+    /// Where the filter keeps messages while they are judged.
+    pub filter_spool: PathBuf,
+    /// rspamd's socket for the filter.
+    pub rspamd_socket: PathBuf,
+    /// dovecot's socket for deliveries.
+    pub lmtp_socket: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        let state = Path::new("/var/lib/ezmail");
+        Self {
+            database: state.join("mail.sqlite"),
+            mail: "/var/vmail".into(),
+            tls_cert: state.join("tls/cert.pem"),
+            tls_key: state.join("tls/key.pem"),
+            dkim: state.join("dkim"),
+            spool: "/var/spool/smtpd".into(),
+            filter_spool: state.join("filter"),
+            rspamd_socket: "/run/rspamd/normal.sock".into(),
+            lmtp_socket: "/run/dovecot/lmtp".into(),
+            state: state.into(),
+        }
+    }
+}
+
+impl Paths {
+    /// The PEM file of a DKIM key.
+    pub fn dkim_key(&self, domain: &str, selector: &str) -> PathBuf {
+        self.dkim.join(domain).join(format!("{selector}.pem"))
+    }
+
+    /// `path`, which is absolute in the image, as seen from outside `root`.
+    pub fn below(root: &Path, path: &Path) -> PathBuf {
+        root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_goes_before_an_absolute_path() {
+        let below = |root: &str| Paths::below(Path::new(root), Path::new("/etc/hosts"));
+        assert_eq!(below("/"), Path::new("/etc/hosts"));
+        assert_eq!(below("r"), Path::new("r/etc/hosts"));
+    }
+}

@@ -1,0 +1,129 @@
+//! The services on the running system: checked before they start, restarted when their files
+//! changed.
+
+use std::{collections::BTreeSet, path::Path, process::Command, thread};
+
+use anyhow::{Context, Result, bail};
+
+use crate::util::run::{Task, find_program};
+
+/// Pulls in every mail service; nothing starts it but a successful apply.
+pub const TARGET: &str = "ezmail-mail.target";
+
+const FIREWALL: &str = "nftables.service";
+const NETWORK: &str = "systemd-networkd.service";
+const SSH: &str = "sshd.service";
+
+/// The daemons' own checkers: program, arguments, and what is checked.
+const CHECKS: [(&str, &[&str], &str); 3] = [
+    ("smtpd", &["-n"], "checking smtpd.conf"),
+    ("doveconf", &["-n"], "checking dovecot.conf"),
+    (
+        "rspamadm",
+        &["configtest"],
+        "checking rspamd's configuration",
+    ),
+];
+
+/// Closes the firewall before anything else: whatever comes next is behind it.
+///
+/// # Errors
+/// When nft refuses the rules, or they cannot be loaded.
+pub fn firewall(changed: bool) -> Result<()> {
+    let mut check = Command::new("nft");
+    check.args(["-c", "-f", "/etc/nftables.conf"]);
+    Task::new("checking the firewall's rules", check).run()?;
+    // Waited for: it asks for nothing that waits for us. A reload replaces the rules at once,
+    // a restart would be without any for a moment.
+    let verb = if changed {
+        "reload-or-restart"
+    } else {
+        "start"
+    };
+    systemctl(&[verb, FIREWALL]).context("loading the firewall's rules")
+}
+
+/// Tells the network about changed files, and lets the administrator in.
+///
+/// # Errors
+/// When systemd does not take the order.
+pub fn network_and_ssh(changed: &BTreeSet<&str>, ssh: bool) -> Result<()> {
+    if changed.contains(NETWORK) {
+        // at boot it is not running yet and reads the files when it starts
+        systemctl(&["try-restart", "--no-block", NETWORK])?;
+    }
+    let verb = match (ssh, changed.contains(SSH)) {
+        (false, _) => "stop",
+        (true, true) => "restart",
+        (true, false) => "start",
+    };
+    systemctl(&[verb, "--no-block", SSH]).context("starting or stopping sshd")
+}
+
+/// Runs the daemons' own checkers on the files that were written, side by side.
+///
+/// # Errors
+/// All that they complain about.
+pub fn check() -> Result<()> {
+    let results: Vec<Result<()>> = thread::scope(|scope| {
+        let threads = CHECKS.map(|(program, arguments, what)| {
+            scope.spawn(move || {
+                let mut command = Command::new(program);
+                command.args(arguments);
+                Task::new(what, command).run()
+            })
+        });
+        let join = |t: thread::ScopedJoinHandle<'_, _>| {
+            t.join()
+                .unwrap_or_else(|_| bail!("a checker's thread ended early"))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let errors: Vec<String> = results
+        .into_iter()
+        .filter_map(|r| r.err().map(|e| format!("{e:#}")))
+        .collect();
+    match errors.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", errors.join("\n")),
+    }
+}
+
+/// Starts the mail services and restarts those whose files changed. Waits for none of them: at
+/// boot they come after the agent's own unit.
+///
+/// # Errors
+/// When systemd does not take the order.
+pub fn start(changed: &BTreeSet<&str>) -> Result<()> {
+    let others = [FIREWALL, NETWORK, SSH];
+    let units: Vec<&str> = changed
+        .iter()
+        .copied()
+        .filter(|u| !others.contains(u))
+        .collect();
+    if !units.is_empty() {
+        let words = [&["try-restart", "--no-block"][..], &units].concat();
+        systemctl(&words).context("restarting services whose files changed")?;
+    }
+    systemctl(&["start", "--no-block", TARGET]).context("starting the mail services")
+}
+
+fn systemctl(words: &[&str]) -> Result<()> {
+    let mut command = Command::new("systemctl");
+    command.args(words);
+    Task::new("ordering a service", command).run()
+}
+
+/// Whether this system runs systemd at all, as sd_booted(3) finds out.
+///
+/// # Errors
+/// When it does not, or has no systemctl: an apply to `/` is for the appliance alone.
+pub fn require_systemd() -> Result<()> {
+    if Path::new("/run/systemd/system").is_dir() && find_program("systemctl").is_some() {
+        return Ok(());
+    }
+    bail!(
+        "this machine was not booted with systemd: it is not an appliance; to see what would be \
+         written, give a folder with --root"
+    )
+}

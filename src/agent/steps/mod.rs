@@ -1,0 +1,93 @@
+//! The steps, in their order: from the answers and what is there already to what has to be done.
+//!
+//! Planning reads and computes and writes nothing, so that a mistake in any step leaves all of
+//! them undone; [`super::change`] then applies what was planned.
+
+mod configuration;
+mod database;
+mod dkim;
+mod hostname;
+mod network;
+mod records;
+mod ssh;
+mod state;
+mod tls;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{change::Change, paths::Paths, target::Target};
+use crate::answers::Answers;
+
+/// A step with what it will do.
+#[derive(Debug)]
+pub struct Step {
+    /// One word.
+    pub name: &'static str,
+    /// What it is for.
+    pub title: &'static str,
+    /// What it brings about, in order.
+    pub changes: Vec<Change>,
+    /// Text for the console, such as the DNS records.
+    pub notes: Vec<String>,
+}
+
+/// What the steps are planned from.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// The answers.
+    pub answers: &'a Answers,
+    /// What is there already.
+    pub target: &'a Target,
+    /// Where things lie.
+    pub paths: &'a Paths,
+    /// The folder of the templates.
+    pub templates: &'a Path,
+    /// The machine's memory in MiB.
+    pub memory_mib: u64,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// All steps.
+///
+/// # Errors
+/// When something that is there already cannot be read, or a key cannot be made.
+pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
+    let mut steps = Vec::new();
+    let mut add = |name, title, planned: Result<Vec<Change>>| -> Result<()> {
+        let changes = planned.with_context(|| format!("step '{name}' ({title})"))?;
+        steps.push(Step {
+            name,
+            title,
+            changes,
+            notes: Vec::new(),
+        });
+        Ok(())
+    };
+    add("state", "folders of the state", Ok(state::plan(input)))?;
+    add("hostname", "the server's name", Ok(hostname::plan(input)))?;
+    add(
+        "network",
+        "addresses and name servers",
+        Ok(network::plan(input)),
+    )?;
+    add("ssh", "the administrator's access", ssh::plan(input))?;
+    add("tls", "certificate", tls::plan(input))?;
+    add(
+        "database",
+        "domains, users and aliases",
+        database::plan(input),
+    )?;
+    let (keys, changes) = dkim::plan(input).context("step 'dkim' (keys that sign mail)")?;
+    add("dkim", "keys that sign mail", Ok(changes))?;
+    let mail = configuration::plan(input, &keys);
+    add("configuration", "files of the mail services", mail)?;
+    let (text, changes) = records::plan(input, &keys);
+    add("records", "DNS records to publish", Ok(changes))?;
+    if let Some(step) = steps.last_mut() {
+        step.notes.push(text);
+    }
+    Ok(steps)
+}
