@@ -1,20 +1,25 @@
-//! DKIM keys: reading a private key that somebody gives us, and what DNS has to say about it.
+//! DKIM keys: making one, reading one that somebody gives us, and what DNS has to say about it.
 //!
 //! RFC 6376 with RFC 8301 (RSA of 1024 bits is too weak, 2048 the least to sign with; verifiers
 //! need not know more than 4096) and RFC 8463 (Ed25519).
 
 use std::fmt;
 
+use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, pkcs8::KeypairBytes};
 use rsa::{
-    RsaPrivateKey, pkcs1::DecodeRsaPrivateKey, pkcs8::DecodePrivateKey, pkcs8::EncodePublicKey,
+    RsaPrivateKey,
+    pkcs1::DecodeRsaPrivateKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding},
+    rand_core::OsRng,
     traits::PublicKeyParts,
 };
 use serde::Serialize;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
-use crate::util::secret::Secret;
+use crate::util::{random, secret::Secret};
 
 /// Fewest bits of an RSA key.
 pub const MIN_RSA_BITS: usize = 2048;
@@ -38,6 +43,19 @@ impl fmt::Display for Algorithm {
             Self::Rsa => "rsa",
             Self::Ed25519 => "ed25519",
         })
+    }
+}
+
+impl Algorithm {
+    /// Both; mail is signed with each (RFC 8463 section 5: not every verifier knows Ed25519).
+    pub const ALL: [Self; 2] = [Self::Rsa, Self::Ed25519];
+
+    /// The selector of a key that we make. A rotation adds a date to it.
+    pub fn selector(self) -> &'static str {
+        match self {
+            Self::Rsa => "ezmail-rsa",
+            Self::Ed25519 => "ezmail-ed25519",
+        }
     }
 }
 
@@ -83,6 +101,30 @@ impl KeyInfo {
     }
 }
 
+/// A new private key, PKCS#8 in PEM form; RSA with [`MIN_RSA_BITS`].
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn generate(algorithm: Algorithm) -> Result<Secret> {
+    let pem = match algorithm {
+        Algorithm::Rsa => RsaPrivateKey::new(&mut OsRng, MIN_RSA_BITS)
+            .context("making an RSA key")?
+            .to_pkcs8_pem(LineEnding::LF)
+            .context("writing an RSA key")?,
+        Algorithm::Ed25519 => {
+            let seed: Zeroizing<[u8; 32]> = random::bytes()?;
+            // without the public half: PKCS#8 version 1 is what OpenSSL reads
+            let pair = KeypairBytes {
+                secret_key: *seed,
+                public_key: None,
+            };
+            ed25519_dalek::pkcs8::EncodePrivateKey::to_pkcs8_pem(&pair, LineEnding::LF)
+                .context("writing an Ed25519 key")?
+        }
+    };
+    Ok(Secret::new(pem.as_str()))
+}
+
 /// Reads a private key in PEM form: PKCS#8 (RSA or Ed25519) or PKCS#1 (RSA).
 ///
 /// # Errors
@@ -105,7 +147,7 @@ pub fn parse_pem(pem: &str) -> Result<KeyInfo, KeyError> {
         return Err(KeyError::Encrypted);
     }
     let (label, der) = pem_rfc7468::decode_vec(pem.as_bytes()).map_err(|_| KeyError::NotPem)?;
-    let der = zeroize::Zeroizing::new(der);
+    let der = Zeroizing::new(der);
     if label == "RSA PRIVATE KEY" {
         return rsa_info(RsaPrivateKey::from_pkcs1_der(&der).map_err(|_| KeyError::Damaged)?);
     }
@@ -131,7 +173,7 @@ pub fn signing_form(pem: &str) -> Result<Secret, KeyError> {
     }
     let key = <SigningKey as ed25519_dalek::pkcs8::DecodePrivateKey>::from_pkcs8_pem(pem.trim())
         .map_err(|_| KeyError::Damaged)?;
-    let seed = zeroize::Zeroizing::new(key.to_bytes());
+    let seed = Zeroizing::new(key.to_bytes());
     Ok(Secret::new(STANDARD.encode(seed.as_slice())))
 }
 
@@ -153,6 +195,40 @@ fn rsa_info(key: RsaPrivateKey) -> Result<KeyInfo, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::run::Task;
+
+    /// OpenSSL, which had no part in making the key, finds the same public key in it.
+    #[test]
+    fn openssl_agrees_with_the_record() {
+        for algorithm in Algorithm::ALL {
+            let pem = generate(algorithm).unwrap();
+            let info = parse_pem(pem.expose()).unwrap();
+            assert_eq!(info.algorithm, algorithm);
+            let mut command = std::process::Command::new("openssl");
+            command.args(["pkey", "-pubout"]);
+            let theirs = Task::new("reading the key", command)
+                .input(pem.expose())
+                .output()
+                .unwrap();
+            let (_, spki) = pem_rfc7468::decode_vec(theirs.as_bytes()).unwrap();
+            // RFC 8410: the last 32 bytes of an Ed25519 SubjectPublicKeyInfo are the key
+            let public = match algorithm {
+                Algorithm::Rsa => &spki[..],
+                Algorithm::Ed25519 => &spki[spki.len() - 32..],
+            };
+            assert_eq!(info.public, STANDARD.encode(public));
+            assert_eq!(
+                info.record(),
+                format!("v=DKIM1; k={algorithm}; p={}", info.public)
+            );
+        }
+    }
+
+    #[test]
+    fn no_two_keys_are_the_same() {
+        let key = || generate(Algorithm::Ed25519).unwrap();
+        assert_ne!(key(), key());
+    }
 
     /// The example of RFC 8410, section 10.3.
     #[test]

@@ -1,7 +1,11 @@
-//! What the agent and mailctl share about mail: addresses, passwords, DKIM keys.
+//! What the agent and mailctl share about mail: addresses, passwords, keys, records, the database.
 //!
-//! Everything here is pure: it takes text and gives values, and never touches the disk.
+//! All but [`database`] is pure: it takes text and gives values, and never touches the disk.
 
 pub mod address;
+pub mod certificate;
+pub mod controller;
+pub mod database;
 pub mod dkim;
 pub mod password;
+pub mod records;

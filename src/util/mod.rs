@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod hash;
+pub mod random;
 pub mod run;
 pub mod sandbox;
 pub mod secret;

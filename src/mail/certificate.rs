@@ -1,0 +1,119 @@
+//! The self-signed certificate that a server has until it gets one from an authority.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+};
+
+use super::address::DomainName;
+use crate::util::secret::Secret;
+
+/// A certificate with its key, both PEM.
+#[derive(Debug, Clone)]
+pub struct SelfSigned {
+    /// The certificate.
+    pub certificate: String,
+    /// The private key, PKCS#8.
+    pub key: Secret,
+}
+
+/// The names that clients may use: the server's own, and `mail.` in every domain.
+pub fn names(hostname: &DomainName, domains: &[DomainName]) -> BTreeSet<String> {
+    let mail = domains.iter().map(|d| format!("mail.{d}"));
+    mail.chain([hostname.to_string()]).collect()
+}
+
+/// A certificate for `names`, ECDSA P-256, with `hostname` as its common name.
+///
+/// `key` (PEM, PKCS#8) is used again if given: whoever trusted the certificate by its key goes on
+/// doing so. Valid from 2020, because a virtual machine's clock may be slow at its first boot, to
+/// 2049, the last year that every reader of dates knows; it proves nothing anyway.
+///
+/// # Errors
+/// When the key cannot be made or read, or a name is longer than a certificate can hold.
+pub fn self_signed(
+    hostname: &DomainName,
+    names: &BTreeSet<String>,
+    key: Option<&Secret>,
+) -> Result<SelfSigned> {
+    let key = match key {
+        Some(pem) => KeyPair::from_pkcs8_pem_and_sign_algo(pem.expose(), &PKCS_ECDSA_P256_SHA256)
+            .context("reading the certificate's key")?,
+        None => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+            .context("making the certificate's key")?,
+    };
+    let names: Vec<String> = names.iter().cloned().collect();
+    let mut params = CertificateParams::new(names).context("naming the certificate")?;
+    params.distinguished_name = DistinguishedName::new();
+    // RFC 5280 appendix A: a common name has at most 64 characters; the alternative names count
+    if hostname.as_str().len() <= 64 {
+        params
+            .distinguished_name
+            .push(DnType::CommonName, hostname.as_str());
+    }
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = params
+        .self_signed(&key)
+        .context("signing the certificate")?;
+    Ok(SelfSigned {
+        certificate: certificate.pem(),
+        key: Secret::new(key.serialize_pem()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::util::run::Task;
+
+    fn domain(text: &str) -> DomainName {
+        text.parse().unwrap()
+    }
+
+    /// What OpenSSL says about a certificate.
+    fn shown(pem: &str) -> String {
+        let mut command = Command::new("openssl");
+        command.args(["x509", "-noout", "-text", "-pubkey"]);
+        Task::new("reading the certificate", command)
+            .input(pem)
+            .output()
+            .unwrap()
+    }
+
+    #[test]
+    fn openssl_reads_names_and_key() {
+        let host = domain("mx.example.net");
+        let names = names(&host, &[domain("example.org"), domain("bücher.example")]);
+        let made = self_signed(&host, &names, None).unwrap();
+        let text = shown(&made.certificate);
+        assert!(text.contains("CN = mx.example.net"), "{text}");
+        assert!(text.contains("prime256v1"), "{text}");
+        let want = "DNS:mail.example.org, DNS:mail.xn--bcher-kva.example, DNS:mx.example.net";
+        assert!(text.contains(want), "{text}");
+
+        // with a further name, the key stays
+        let more = self_signed(&host, &names, Some(&made.key)).unwrap();
+        let key = |text: &str| text[text.find("-----BEGIN PUBLIC").unwrap()..].to_owned();
+        assert_eq!(key(&shown(&more.certificate)), key(&text));
+        assert_eq!(more.key, made.key);
+    }
+
+    #[test]
+    fn a_long_name_is_no_obstacle() {
+        let host = domain(&format!(
+            "{}.{}.example.org",
+            "a".repeat(60),
+            "b".repeat(60)
+        ));
+        let made = self_signed(&host, &names(&host, &[]), None).unwrap();
+        assert!(shown(&made.certificate).contains(host.as_str()));
+    }
+}

@@ -1,0 +1,58 @@
+//! `mail.sqlite`: domains, users, their credentials, and aliases.
+//!
+//! smtpd's table and dovecot read it as other users while root alone writes. Hence a rollback
+//! journal: in WAL mode every reader would have to write the `-shm` file.
+
+mod schema;
+mod sync;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OpenFlags};
+
+pub use schema::VERSION;
+pub use sync::{Desired, DesiredUser, sync};
+
+/// Mode of the file: its group are the daemons that read it.
+pub const MODE: u32 = 0o640;
+/// Group of the file. smtpd's table helper has smtpd's primary group and no other.
+pub const GROUP: &str = "smtpd";
+
+/// Opens the database for writing, brings its schema up to date; creates it if need be.
+///
+/// # Errors
+/// When the file cannot be opened or written, or a newer version of this program wrote it.
+pub fn open(path: &Path) -> Result<Connection> {
+    let what = || format!("opening the database {}", path.display());
+    let mut db = Connection::open(path).with_context(what)?;
+    prepare(&mut db).with_context(what)?;
+    Ok(db)
+}
+
+/// A database in memory: a copy of the one at `path`, or a new one if there is none.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_copy(path: &Path) -> Result<Connection> {
+    let mut db = Connection::open_in_memory().context("opening a database in memory")?;
+    if path.exists() {
+        let what = || format!("reading the database {}", path.display());
+        let from = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .with_context(what)?;
+        rusqlite::backup::Backup::new(&from, &mut db)
+            .and_then(|copy| copy.run_to_completion(1024, std::time::Duration::ZERO, None))
+            .with_context(what)?;
+    }
+    prepare(&mut db)?;
+    Ok(db)
+}
+
+fn prepare(db: &mut Connection) -> Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(10))?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // answers with the mode that it then has: "memory" for a database in memory
+    db.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    schema::migrate(db)
+}

@@ -1,0 +1,467 @@
+//! Bringing the database to what the answers say, without undoing what mailctl did since.
+//!
+//! The rule: `meta.answers` remembers what the last answers said. Only what the answers say
+//! differently now is changed; what they no longer name is removed; everything else, made or
+//! changed by other means, stays as it is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answers::{
+        Answers,
+        model::{AliasAddress, Credential},
+    },
+    mail::{
+        address::{Address, ROLES},
+        password,
+    },
+};
+
+/// What the answers want in the database; also what `meta.answers` remembers of the last ones.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The mail domains.
+    pub domains: BTreeSet<String>,
+    /// The mailboxes by address.
+    pub users: BTreeMap<String, DesiredUser>,
+    /// Where each address leads; a catch-all is `@domain`.
+    pub aliases: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl fmt::Debug for Desired {
+    /// Without the hashes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desired")
+            .field("domains", &self.domains)
+            .field("users", &self.users.keys())
+            .field("aliases", &self.aliases)
+            .finish()
+    }
+}
+
+/// A mailbox.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredUser {
+    /// The argon2id hash of the password, PHC.
+    pub hash: String,
+    /// The quota in bytes.
+    pub quota: i64,
+}
+
+impl Desired {
+    /// What `answers` want. A plain password is hashed, unless it is the one that the remembered
+    /// hash of the last answers was made from.
+    ///
+    /// # Errors
+    /// When hashing fails or what is remembered cannot be read.
+    pub fn new(answers: &Answers, db: &Connection) -> Result<Self> {
+        let last = remembered(db)?;
+        let mut desired = Self {
+            domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
+            ..Self::default()
+        };
+        for user in &answers.users {
+            let address = user.address.to_string();
+            let hash = match &user.credential {
+                Credential::Hash(hash) => hash.expose().to_owned(),
+                Credential::Password(plain) => {
+                    let known = last.users.get(&address).map(|u| u.hash.clone());
+                    match known {
+                        Some(hash) if password::verify(plain.expose(), &hash) == Ok(true) => hash,
+                        _ => password::hash(plain.expose())?,
+                    }
+                }
+            };
+            let quota = i64::try_from(user.quota.bytes()).context("the quota is too large")?;
+            for alias in &user.aliases {
+                desired.alias(alias.to_string(), [&user.address]);
+            }
+            desired.users.insert(address, DesiredUser { hash, quota });
+        }
+        for alias in &answers.aliases {
+            let address = match &alias.address {
+                AliasAddress::Exact(address) => address.to_string(),
+                AliasAddress::CatchAll(domain) => format!("@{domain}"),
+            };
+            desired.alias(address, &alias.to);
+        }
+        desired.roles(answers);
+        Ok(desired)
+    }
+
+    fn alias<'a>(&mut self, address: String, to: impl IntoIterator<Item = &'a Address>) {
+        let targets = self.aliases.entry(address).or_default();
+        targets.extend(to.into_iter().map(ToString::to_string));
+    }
+
+    /// The role addresses that nobody took lead to the postmaster.
+    fn roles(&mut self, answers: &Answers) {
+        for domain in &answers.domains {
+            for role in ROLES {
+                let address = format!("{role}@{}", domain.name);
+                let taken =
+                    self.users.contains_key(&address) || self.aliases.contains_key(&address);
+                if !taken && answers.postmaster.to_string() != address {
+                    self.alias(address, [&answers.postmaster]);
+                }
+            }
+        }
+    }
+}
+
+fn remembered(db: &Connection) -> Result<Desired> {
+    let json: Option<String> = db
+        .query_row("SELECT value FROM meta WHERE key = 'answers'", [], |r| {
+            r.get(0)
+        })
+        .optional()?;
+    json.map_or(Ok(Desired::default()), |json| {
+        serde_json::from_str(&json).context("reading what the last answers said")
+    })
+}
+
+/// Brings the database to `desired` in one transaction; returns what was changed, a line each.
+///
+/// `now` is the time in seconds since 1970. No line contains a secret.
+///
+/// # Errors
+/// When the database cannot be read or written; it is then as it was.
+pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<String>> {
+    let last = remembered(db)?;
+    if last == *desired {
+        return Ok(Vec::new());
+    }
+    let step = db.transaction().context("writing the database")?;
+    let mut sync = Sync {
+        db: &step,
+        now,
+        said: Vec::new(),
+    };
+    sync.remove(&last, desired)?;
+    for domain in desired.domains.difference(&last.domains) {
+        sync.domain(domain)?;
+    }
+    for (address, user) in &desired.users {
+        sync.user(address, user, last.users.get(address))?;
+    }
+    for (address, targets) in &desired.aliases {
+        sync.alias(address, targets, last.aliases.get(address))?;
+    }
+    let mut said = sync.said;
+    step.execute(
+        "INSERT INTO meta VALUES ('answers', ?1)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [serde_json::to_string(desired)?],
+    )?;
+    step.commit().context("writing the database")?;
+    if said.is_empty() {
+        said.push("what the answers said is remembered".to_owned());
+    }
+    Ok(said)
+}
+
+struct Sync<'a> {
+    db: &'a Transaction<'a>,
+    now: i64,
+    said: Vec<String>,
+}
+
+/// Condition of a row whose `local_part` (NULL: catch-all) and domain are `?1` and `?2`.
+const OF_ADDRESS: &str = "local_part IS ?1 AND domain_id = (SELECT id FROM domain WHERE name = ?2)";
+
+/// `None` before the `@` is the catch-all.
+fn parts(address: &str) -> (Option<&str>, &str) {
+    match address.split_once('@') {
+        Some(("", domain)) => (None, domain),
+        Some((local, domain)) => (Some(local), domain),
+        None => (Some(address), ""),
+    }
+}
+
+impl Sync<'_> {
+    fn say(&mut self, line: impl Into<String>) {
+        self.said.push(line.into());
+    }
+
+    /// Removes what the last answers named and these do not.
+    fn remove(&mut self, last: &Desired, desired: &Desired) -> Result<()> {
+        for (address, targets) in &last.aliases {
+            if !desired.aliases.contains_key(address) && self.unalias(address, targets)? > 0 {
+                self.say(format!("alias {address} removed"));
+            }
+        }
+        for address in last.users.keys() {
+            let (local, domain) = parts(address);
+            if !desired.users.contains_key(address)
+                && self.db.execute(
+                    &format!("DELETE FROM user WHERE {OF_ADDRESS}"),
+                    params![local, domain],
+                )? > 0
+            {
+                self.say(format!("user {address} removed; the mail is kept"));
+            }
+        }
+        for domain in last.domains.difference(&desired.domains) {
+            for address in self.users_of(domain)? {
+                self.say(format!(
+                    "user {address} removed with the domain; the mail is kept"
+                ));
+            }
+            if self
+                .db
+                .execute("DELETE FROM domain WHERE name = ?1", [domain])?
+                > 0
+            {
+                self.say(format!("domain {domain} removed"));
+            }
+        }
+        Ok(())
+    }
+
+    fn users_of(&self, domain: &str) -> Result<Vec<String>> {
+        let mut query = self.db.prepare(
+            "SELECT local_part || '@' || name FROM user JOIN domain ON domain.id = domain_id
+             WHERE name = ?1 ORDER BY 1",
+        )?;
+        let rows = query.query_map([domain], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The id of a domain, which is created if need be.
+    fn domain(&mut self, name: &str) -> Result<i64> {
+        let added = self.db.execute(
+            "INSERT INTO domain (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![name, self.now],
+        )?;
+        if added > 0 {
+            self.say(format!("domain {name} added"));
+        }
+        let id = "SELECT id FROM domain WHERE name = ?1";
+        Ok(self.db.query_row(id, [name], |row| row.get(0))?)
+    }
+
+    fn user(
+        &mut self,
+        address: &str,
+        user: &DesiredUser,
+        last: Option<&DesiredUser>,
+    ) -> Result<()> {
+        if last == Some(user) {
+            return Ok(());
+        }
+        let (local, domain) = parts(address);
+        let found: Option<(i64, i64)> = self
+            .db
+            .query_row(
+                &format!("SELECT id, quota_bytes FROM user WHERE {OF_ADDRESS}"),
+                params![local, domain],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let id = match found {
+            Some((id, quota)) => {
+                if last.is_none_or(|l| l.quota != user.quota) && quota != user.quota {
+                    let set = "UPDATE user SET quota_bytes = ?2 WHERE id = ?1";
+                    self.db.execute(set, params![id, user.quota])?;
+                    self.say(format!("user {address}: quota changed"));
+                }
+                id
+            }
+            // removed by other means
+            None if last.is_some() => return Ok(()),
+            None => {
+                let domain = self.domain(domain)?;
+                self.db.execute(
+                    "INSERT INTO user (local_part, domain_id, quota_bytes, created)
+                     VALUES (?1, ?2, ?3, ?4)",
+                    params![local, domain, user.quota, self.now],
+                )?;
+                self.say(format!("user {address} added"));
+                self.db.last_insert_rowid()
+            }
+        };
+        if last.is_none_or(|l| l.hash != user.hash) {
+            // the time of the last login belongs to the old password
+            self.db.execute(
+                "INSERT INTO credential (user_id, kind, hash, created)
+                 VALUES (?1, 'password', ?2, ?3)
+                 ON CONFLICT (user_id, kind, label) DO UPDATE
+                 SET hash = excluded.hash, created = excluded.created, last_used = NULL",
+                params![id, user.hash, self.now],
+            )?;
+            if found.is_some() {
+                self.say(format!("user {address}: password changed"));
+            }
+        }
+        Ok(())
+    }
+
+    fn alias(
+        &mut self,
+        address: &str,
+        targets: &BTreeSet<String>,
+        last: Option<&BTreeSet<String>>,
+    ) -> Result<()> {
+        if last == Some(targets) {
+            return Ok(());
+        }
+        let none = BTreeSet::new();
+        let last = last.unwrap_or(&none);
+        let gone: BTreeSet<String> = last.difference(targets).cloned().collect();
+        let mut changed = self.unalias(address, &gone)?;
+        let (local, domain) = parts(address);
+        let domain = self.domain(domain)?;
+        for target in targets.difference(last) {
+            changed += self.db.execute(
+                "INSERT INTO alias (local_part, domain_id, target) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO NOTHING",
+                params![local, domain, target],
+            )?;
+        }
+        if changed > 0 {
+            let list: Vec<&str> = targets.iter().map(String::as_str).collect();
+            self.say(format!("alias {address} leads to {}", list.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Removes some targets of an alias; returns how many there were.
+    fn unalias(&self, address: &str, targets: &BTreeSet<String>) -> Result<usize> {
+        let (local, domain) = parts(address);
+        let mut count = 0;
+        for target in targets {
+            count += self.db.execute(
+                &format!("DELETE FROM alias WHERE {OF_ADDRESS} AND target = ?3"),
+                params![local, domain, target],
+            )?;
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{answers, mail::database::schema};
+
+    const HEAD: &str = "hostname = \"mail.example.org\"\n[[domain]]\nname = \"example.org\"\n";
+    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$HtKaUpKsz7K46esgPcLogg$YYARhO8rPJMzMa3rp0rZn5AJfv6zTdYNs/CUltaDMeg";
+
+    fn user(name: &str, rest: &str) -> String {
+        format!("[[user]]\naddress = \"{name}@example.org\"\npassword_hash = \"{HASH}\"\n{rest}\n")
+    }
+
+    fn apply(db: &mut Connection, text: &str) -> Vec<String> {
+        let answers = answers::parse(text, "a").unwrap();
+        let desired = Desired::new(&answers, db).unwrap();
+        sync(db, &desired, 1).unwrap()
+    }
+
+    fn database() -> Connection {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.pragma_update(None, "foreign_keys", true).unwrap();
+        schema::migrate(&mut db).unwrap();
+        db
+    }
+
+    fn count(db: &Connection, what: &str) -> i64 {
+        db.query_row(&format!("SELECT count(*) FROM {what}"), [], |r| r.get(0))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_change_does_what_it_says_and_no_more() {
+        let mut db = database();
+        let first =
+            HEAD.to_owned() + &user("alice", "") + &user("bob", "aliases = [\"b@example.org\"]");
+        assert_eq!(apply(&mut db, &first).len(), 3 + 1 + ROLES.len());
+        assert_eq!(apply(&mut db, &first), Vec::<String>::new());
+        let second = HEAD.to_owned() + &user("alice", "quota = \"2G\"") + &user("carol", "");
+        assert_eq!(
+            apply(&mut db, &second),
+            [
+                "alias b@example.org removed",
+                "user bob@example.org removed; the mail is kept",
+                "user alice@example.org: quota changed",
+                "user carol@example.org added",
+            ]
+        );
+        assert_eq!((count(&db, "user"), count(&db, "credential")), (2, 2));
+    }
+
+    #[test]
+    fn what_mailctl_did_is_not_undone() {
+        let mut db = database();
+        let text = HEAD.to_owned() + &user("alice", "") + &user("bob", "");
+        apply(&mut db, &text);
+        db.execute_batch(
+            "UPDATE user SET quota_bytes = 5 WHERE local_part = 'alice';
+             UPDATE credential SET hash = 'new' WHERE user_id = 1;
+             DELETE FROM user WHERE local_part = 'bob';
+             INSERT INTO user (local_part, domain_id, quota_bytes, created) VALUES ('dave', 1, 1, 1);
+             INSERT INTO alias (local_part, domain_id, target) VALUES ('x', 1, 'dave@example.org')",
+        )
+        .unwrap();
+        assert_eq!(apply(&mut db, &text), Vec::<String>::new());
+        let more = text + &user("carol", "");
+        assert_eq!(apply(&mut db, &more), ["user carol@example.org added"]);
+        assert_eq!(count(&db, "user WHERE quota_bytes = 5"), 1);
+        assert_eq!(count(&db, "credential WHERE hash = 'new'"), 1);
+        assert_eq!(count(&db, "user"), 3);
+        assert_eq!(count(&db, "alias WHERE local_part = 'x'"), 1);
+    }
+
+    #[test]
+    fn a_domain_goes_with_all_that_is_in_it() {
+        let mut db = database();
+        let text = HEAD.to_owned() + "[[domain]]\nname = \"example.net\"\n" + &user("alice", "");
+        apply(&mut db, &text);
+        db.execute(
+            "INSERT INTO user (local_part, domain_id, quota_bytes, created)
+             SELECT 'dave', id, 1, 1 FROM domain WHERE name = 'example.net'",
+            [],
+        )
+        .unwrap();
+        let said = apply(&mut db, &(HEAD.to_owned() + &user("alice", "")));
+        let want = "user dave@example.net removed with the domain; the mail is kept";
+        assert!(said.iter().any(|s| s == want), "{said:?}");
+        assert_eq!(
+            said.last().map(String::as_str),
+            Some("domain example.net removed")
+        );
+        assert_eq!((count(&db, "domain"), count(&db, "user")), (1, 1));
+        assert_eq!(count(&db, "alias") as usize, ROLES.len());
+    }
+
+    #[test]
+    fn a_plain_password_is_hashed_once() {
+        let mut db = database();
+        let user = "[[user]]\naddress = \"alice@example.org\"\npassword = ";
+        let text = format!("{HEAD}{user}\"wood stapler under rain\"\n");
+        apply(&mut db, &text);
+        assert_eq!(apply(&mut db, &text), Vec::<String>::new());
+        let dump: String = db
+            .query_row(
+                "SELECT value || (SELECT hash FROM credential) FROM meta WHERE key = 'answers'",
+                [],
+                |r| r.get(0),
+            )
+            .unwrap();
+        assert!(
+            dump.contains("$argon2id$") && !dump.contains("wood"),
+            "{dump}"
+        );
+        let other = format!("{HEAD}{user}\"rain under wood stapler\"\n");
+        assert_eq!(
+            apply(&mut db, &other),
+            ["user alice@example.org: password changed"]
+        );
+    }
+}
