@@ -276,7 +276,7 @@ fn check_exits_with_one_and_tells_json() {
 
     let absent = ezmail(&["answers", "check", "absent.toml"], b"");
     assert_eq!(absent.status.code(), Some(1));
-    insta::assert_snapshot!(text(&absent.stderr), @"error: reading absent.toml: No such file or directory (os error 2)");
+    insta::assert_snapshot!(text(&absent.stderr), @"ezmail: reading absent.toml: No such file or directory (os error 2)");
 }
 
 #[test]
@@ -315,5 +315,5 @@ fn hash_password_prints_a_hash_that_the_answers_take() {
     let weak = ezmail(&["hash-password"], b"password123\n");
     assert_eq!(weak.status.code(), Some(1));
     assert!(weak.stdout.is_empty());
-    insta::assert_snapshot!(text(&weak.stderr), @"error: the password is easy to guess: This is a very common password");
+    insta::assert_snapshot!(text(&weak.stderr), @"ezmail: the password is easy to guess: This is a very common password");
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[allow(dead_code, reason = "shared by several tests")]
 mod rendering;
 
 use std::fmt::Write;
@@ -24,7 +25,7 @@ fn a_smarthost_by_starttls() {
         let file = files.iter().find(|f| f.path.ends_with(path)).unwrap();
         String::from_utf8(file.content.clone()).unwrap()
     };
-    let relay = "host \"smtp+tls://relay@smtp.example.net:587\" auth <relay>";
+    let relay = "host \"smtp+tls://relay@smtp.example.net:587\" auth <smarthost>";
     assert!(text("etc/smtpd/smtpd.conf").contains(relay));
     assert_eq!(text("etc/smtpd/secrets"), "relay relay:relay-password\n");
     assert!(!text("etc/nftables.conf").contains("ssh"));

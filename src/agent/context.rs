@@ -107,6 +107,8 @@ struct Dns {
     /// Lua strings, joined by commas.
     forwarders: String,
     trust_anchors: Vec<String>,
+    /// Whether the root is among them.
+    own_root: bool,
 }
 
 #[derive(Serialize)]
@@ -174,6 +176,11 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
                 .map(|ip| lua(&ip.to_string()))
                 .collect::<Vec<_>>()
                 .join(", "),
+            own_root: answers
+                .dns
+                .trust_anchors
+                .iter()
+                .any(|a| a.starts_with(". ")),
             trust_anchors: answers.dns.trust_anchors.iter().map(|a| lua(a)).collect(),
         },
         ssh: !answers.ssh.authorized_keys.is_empty(),

@@ -22,9 +22,10 @@ use crate::util::{files, run::Task};
 /// Kernel parameters of every boot entry, after archiso's own.
 ///
 /// `copytoram=n`: an image that fits into memory is no reason to fill a small server's memory
-/// with it. Both consoles show the boot; the last one named is `/dev/console`.
+/// with it. Nothing asks at first boot, and the kernel tells only of what is wrong. Both consoles
+/// show the boot; the last one named is `/dev/console`.
 pub const KERNEL_OPTIONS: &str =
-    "copytoram=n systemd.firstboot=no audit=0 console=tty0 console=ttyS0,115200";
+    "copytoram=n systemd.firstboot=no audit=0 loglevel=4 console=tty0 console=ttyS0,115200";
 
 /// What a profile is rendered from.
 #[derive(Debug)]

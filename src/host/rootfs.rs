@@ -222,6 +222,9 @@ pub fn clean(root: &Path, epoch: u64) -> Result<()> {
     }
     files::write(&root.join("etc/machine-id"), "uninitialized\n", 0o444)?;
     install_dates(root, epoch)?;
+    let shadow = root.join("etc/shadow");
+    let text = with_change_date(&files::read_to_string(&shadow)?, epoch);
+    files::write(&shadow, text, 0o600)?;
     let clock = root.join("usr/lib/clock-epoch");
     files::write(&clock, "", 0o644)?;
     set_mtime(&clock, epoch)
@@ -286,6 +289,20 @@ fn with_install_date(text: &str, epoch: u64) -> String {
     lines.collect()
 }
 
+/// shadow(5) with the day of every account's last change that of the image: systemd-sysusers and
+/// usermod write the day of the build.
+fn with_change_date(text: &str, epoch: u64) -> String {
+    let day = (epoch / 86_400).to_string();
+    let lines = text.lines().map(|line| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if let Some(changed) = fields.get_mut(2) {
+            *changed = &day;
+        }
+        fields.join(":") + "\n"
+    });
+    lines.collect()
+}
+
 /// `NAME VERSION` a line, as mkarchiso's `pkglist.x86_64.txt`.
 pub fn package_list(packages: &[(String, String)]) -> String {
     packages.iter().map(|(n, v)| format!("{n} {v}\n")).collect()
@@ -319,6 +336,12 @@ mod tests {
             text,
             format!("NAME=x\nIMAGE_ID=ezmail-standin\nIMAGE_VERSION={VERSION}\n")
         );
+    }
+
+    #[test]
+    fn the_day_of_the_last_change_is_the_epochs() {
+        let text = with_change_date("root:!*:20779::::::\nsshd:!*:1:0:9:7:::\n", 86_400 * 7);
+        assert_eq!(text, "root:!*:7::::::\nsshd:!*:7:0:9:7:::\n");
     }
 
     #[test]

@@ -17,7 +17,7 @@ const BOOT: Duration = Duration::from_secs(600);
 
 /// What runs inside; each line of output is `name: value`.
 const SCRIPT: &str = r#"
-value() { name=$1; shift; printf '%s: ' "$name"; "$@" 2>&1 | head -n 1; }
+value() { name=$1; shift; printf '%s: %s\n' "$name" "$("$@" 2>&1 | head -n 1)"; }
 value kernel uname -r
 value firmware sh -c 'test -d /sys/firmware/efi && echo uefi || echo bios'
 value root findmnt -no FSTYPE /
@@ -34,7 +34,7 @@ value filter /usr/lib/smtpd/opensmtpd/filter-ezmail --version
 value sqlite sqlite3 --version
 value nft nft --version
 value acme sh -c 'acme.sh --version | tail -n 1'
-value listening sh -c 'ss -Hltn | wc -l'
+value listening sh -c 'ss -Hltun | tr -s " " | cut -d" " -f5 | tr "\n" " "'
 value passwords sh -c 'cut -d: -f2 /etc/shadow | grep -vc "^[*!]*$"'
 "#;
 
@@ -103,7 +103,7 @@ fn boots(firmware: Firmware) {
     assert!(value("valkey").contains("v="), "{}", value("valkey"));
     assert_eq!(
         value("listening"),
-        "0",
+        "",
         "something listens before there are answers"
     );
     assert_eq!(value("passwords"), "0", "an account has a password");

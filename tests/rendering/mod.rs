@@ -43,7 +43,7 @@ pub fn facts(answers: &Answers) -> Facts {
     };
     Facts {
         memory_mib: 1024,
-        controller_password_hash: "$2$kfj7fq9ytrwxszojdkj6fyhywztkemgy$5p87ofaqcjgcbnqmc96mdbtbnekhiig4ipmkk8w91s8akxgc34oy".into(),
+        controller_password_hash: "$2$ersyc9cef59x3ezgdeqnxpth1qu6ad34$qm7mbdpccwr8nkrhp4hcid8beirtd6utf5ms3m9mj34kq4dhehpy".into(),
         dkim: answers
             .domains
             .iter()

@@ -16,7 +16,7 @@ pub use sync::{Desired, DesiredUser, sync};
 
 /// Mode of the file: its group are the daemons that read it.
 pub const MODE: u32 = 0o640;
-/// Group of the file.
+/// Group of the file: smtpd's lookups and dovecot's logins, and nobody else.
 pub const GROUP: &str = "maildb";
 
 /// Opens the database for writing, brings its schema up to date; creates it if need be.

@@ -1,0 +1,115 @@
+//! What the boot has made, before any mail.
+
+use std::process::Command;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ezmail::util::run::Task;
+
+use crate::{
+    ehlo, together,
+    world::{
+        addresses::{DOMAINS, FAMILIES, Family, HOSTNAME, appliance, resolver},
+        client::{Port, Step},
+    },
+};
+
+#[test]
+fn the_console_shows_the_records_to_publish() {
+    let (setting, _guard) = together();
+    let console = setting.appliance.console().unwrap();
+    let records = setting.appliance.records().unwrap();
+    for domain in DOMAINS {
+        let keys: Vec<&str> = records
+            .lines()
+            .filter(|l| l.contains(&format!("._domainkey.{domain}.")))
+            .collect();
+        assert_eq!(keys.len(), 2, "RSA and Ed25519 of {domain}: {records}");
+        for key in keys {
+            let owner = key.split_whitespace().next().unwrap();
+            assert!(console.contains(owner), "{owner} is not on the console");
+        }
+    }
+}
+
+#[test]
+fn the_published_records_make_the_mail_domain() {
+    let (setting, _guard) = together();
+    for domain in DOMAINS {
+        for (name, kind, content) in [
+            (format!("{domain}."), "MX", HOSTNAME),
+            (format!("{domain}."), "TXT", "v=spf1"),
+            (format!("_dmarc.{domain}."), "TXT", "v=DMARC1"),
+        ] {
+            let words = [name.as_str(), kind, "+dnssec"];
+            let text = setting.world.dig(resolver(Family::V4), &words).unwrap();
+            assert!(text.contains(content), "{text}");
+            assert!(text.contains(" ad;"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn every_port_shows_the_same_certificate_of_the_server() {
+    let (setting, _guard) = together();
+    let mut seen = Vec::new();
+    for port in [Port::Smtp, Port::Submissions, Port::Submission] {
+        for family in FAMILIES {
+            let client = setting.world.client(10, family);
+            let talk = client.encrypted(port, &[Step::line("QUIT")]).unwrap();
+            assert_eq!(talk.tls.as_deref(), Some("TLSv1.3"), "{talk:#?}");
+            seen.extend(talk.certificate);
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "one certificate everywhere");
+    let mut command = Command::new("openssl");
+    command.args(["x509", "-inform", "DER", "-noout", "-text"]);
+    let text = Task::new("reading the certificate", command)
+        .input(STANDARD.decode(&seen[0]).unwrap())
+        .output()
+        .unwrap();
+    assert!(text.contains(&format!("DNS:{HOSTNAME}")), "{text}");
+    assert!(text.contains("prime256v1"), "{text}");
+}
+
+#[test]
+fn only_the_ports_of_mail_are_open() {
+    let (setting, _guard) = together();
+    for family in FAMILIES {
+        let address = appliance(family);
+        for port in [24, 53, 110, 143, 995, 6379, 10027, 11332, 11333, 11334] {
+            let open = setting.world.is_open(address, port).unwrap();
+            assert!(!open, "port {port} of {address} is open to the world");
+        }
+    }
+}
+
+#[test]
+fn the_size_limit_is_announced_and_held() {
+    let (setting, _guard) = together();
+    let client = setting.world.client(11, Family::V6);
+    let too_big = "MAIL FROM:<peer@example.com> SIZE=70000000";
+    let steps = [Step::line(ehlo(11)), Step::line(too_big)];
+    let talk = client.talk(25, false, &steps).unwrap();
+    let size = talk
+        .reply("EHLO")
+        .unwrap()
+        .text
+        .lines()
+        .find_map(|line| line.strip_prefix("SIZE ")?.parse::<u64>().ok())
+        .unwrap();
+    assert!((50_000_000..60_000_000).contains(&size), "{size}");
+    let code = talk.last().unwrap().code;
+    assert!((500..600).contains(&code), "{talk:#?}");
+}
+
+#[test]
+fn no_unit_has_failed() {
+    let (setting, _guard) = together();
+    let failed = setting
+        .appliance
+        .run("systemctl --failed --plain --no-legend")
+        .unwrap();
+    assert_eq!(failed, "");
+}

@@ -1,0 +1,199 @@
+//! The machine under test: its answers, its boot, and what can be asked of it from inside.
+
+use std::{
+    env,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use ezmail::{
+    host::qemu::{Config, Machine, Network, volume::answers_volume},
+    mail::password,
+    util::files,
+};
+
+use super::{
+    World,
+    addresses::{DOMAINS, FAMILIES, HOSTNAME, appliance, gateway, prefix, resolver},
+    client::Login,
+    shell::{Ran, Shell, attach},
+};
+
+/// The first user, who is also the postmaster; of the first domain.
+pub const ALICE: Login<'static> = ("alice@example.org", "wood stapler under the rain");
+/// A further address of hers.
+pub const ALICE_ALIAS: &str = "al@example.net";
+/// The second user, of the second domain.
+pub const BOB: Login<'static> = ("bob@example.net", "seven quiet lamps by a river");
+/// An address that leads to both.
+pub const BOTH: &str = "info@example.org";
+
+/// The ports where the world is served.
+pub const PORTS: [u16; 4] = [25, 465, 587, 993];
+
+/// From the kernel to the last port, emulated, on a machine with other things to do.
+const BOOT: Duration = Duration::from_secs(900);
+
+/// Where the agent keeps the records to publish, as zone lines.
+const RECORDS: &str = "/var/lib/ezmail/dns-records.zone";
+
+/// A running appliance.
+pub struct Appliance {
+    machine: Mutex<Machine>,
+    shell: Mutex<Shell>,
+}
+
+/// The image to test: `EZMAIL_ISO`, or the newest that `ci/iso` has made.
+pub fn iso() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("EZMAIL_ISO") {
+        return Ok(path.into());
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("out");
+    let mut newest = None;
+    for entry in walkdir::WalkDir::new(&folder).max_depth(1) {
+        let entry = entry.context("no image to test: run ci/iso, or set EZMAIL_ISO")?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("ezmail-") && name.ends_with("-x86_64.iso") {
+            newest = newest.max(Some((entry.metadata()?.modified()?, entry.into_path())));
+        }
+    }
+    match newest {
+        Some((_, path)) => Ok(path),
+        None => bail!(
+            "no image to test in {}: run ci/iso, or set EZMAIL_ISO",
+            folder.display()
+        ),
+    }
+}
+
+/// An answers file that fits the world.
+pub fn answers(world: &World) -> Result<String> {
+    let list = |items: &[String]| {
+        let items: Vec<String> = items.iter().map(|i| format!("\"{i}\"")).collect();
+        format!("[{}]", items.join(", "))
+    };
+    let user = |login: Login<'_>, more: &str| -> Result<String> {
+        let hash = password::hash(login.1)?;
+        Ok(format!(
+            "\n[[user]]\naddress = \"{}\"\npassword_hash = \"{hash}\"\n{more}",
+            login.0
+        ))
+    };
+    let mut text = format!("hostname = \"{HOSTNAME}\"\npostmaster = \"{}\"\n", ALICE.0);
+    for domain in DOMAINS {
+        text.push_str(&format!("\n[[domain]]\nname = \"{domain}\"\n"));
+    }
+    text.push_str(&user(ALICE, &format!("aliases = [\"{ALICE_ALIAS}\"]\n"))?);
+    text.push_str(&user(BOB, "")?);
+    text.push_str(&format!(
+        "\n[[alias]]\naddress = \"{BOTH}\"\nto = {}\n",
+        list(&[ALICE.0.to_owned(), BOB.0.to_owned()])
+    ));
+    text.push_str(&format!(
+        "\n[dns]\nforwarders = {}\ntrust_anchors = {}\n",
+        list(&FAMILIES.map(|f| resolver(f).to_string())),
+        list(&[world.trust_anchor().to_owned()]),
+    ));
+    text.push_str(&format!(
+        "\n[network]\naddress = {}\ngateway = {}\n",
+        list(&FAMILIES.map(|f| format!("{}/{}", appliance(f), prefix(f)))),
+        list(&FAMILIES.map(|f| gateway(f).to_string())),
+    ));
+    Ok(text)
+}
+
+impl Appliance {
+    /// Boots `iso` with `answers` on the world's first tap. Does not wait for anything.
+    pub fn boot(world: &World, iso: &Path, answers: &str) -> Result<Self> {
+        let folder = world.folder();
+        let file = folder.join("answers.toml");
+        files::write(&file, answers, 0o600)?;
+        let volume = folder.join("answers.img");
+        answers_volume(&file, &[], &volume)?;
+        let mut config = Config::new(Some(iso), &folder.join("serial.log"));
+        config.volumes.push(volume);
+        config.network = Network::Tap {
+            ifname: super::TAPS[0].to_owned(),
+            mac: "52:54:00:00:00:10".to_owned(),
+            netns: Some(world.namespace().path().to_owned()),
+        };
+        let socket = folder.join("shell.sock");
+        attach(&mut config, &socket);
+        let machine = Machine::start(&config)?;
+        let shell = Shell::connect(&socket)?;
+        Ok(Self {
+            machine: Mutex::new(machine),
+            shell: Mutex::new(shell),
+        })
+    }
+
+    /// Waits until every port of [`PORTS`] answers on both addresses, and the shell as well.
+    pub fn wait_until_up(&self, world: &World) -> Result<()> {
+        let deadline = Instant::now() + BOOT;
+        for family in FAMILIES {
+            for port in PORTS {
+                self.wait_for_port(world, appliance(family), port, deadline)?;
+            }
+        }
+        self.shell().wait(Duration::from_secs(120))
+    }
+
+    /// Waits until a connection is taken; the end of the machine is an error.
+    pub fn wait_for_port(
+        &self,
+        world: &World,
+        address: IpAddr,
+        port: u16,
+        deadline: Instant,
+    ) -> Result<()> {
+        while !world.is_open(address, port)? {
+            let mut machine = self.machine();
+            let log = machine.port(0).path().display().to_string();
+            if let Some(ending) = machine.poll()? {
+                bail!("no port {port}: {ending}; the serial log: {log}");
+            }
+            if Instant::now() > deadline {
+                let tail = machine.port(0).tail(30);
+                bail!("port {port} of {address} does not answer\n{tail}\nthe serial log: {log}");
+            }
+            drop(machine);
+            thread::sleep(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    /// The machine, for what only it can do.
+    pub fn machine(&self) -> std::sync::MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the console has shown so far.
+    pub fn console(&self) -> Result<String> {
+        let mut machine = self.machine();
+        machine.poll()?;
+        Ok(machine.port(0).text().to_owned())
+    }
+
+    /// The shell inside.
+    pub fn shell(&self) -> std::sync::MutexGuard<'_, Shell> {
+        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a script inside, which must succeed, and returns what it printed.
+    pub fn run(&self, script: &str) -> Result<String> {
+        let Ran { status, output } = self.shell().run(script, Duration::from_secs(120))?;
+        if status != 0 {
+            bail!("in the guest, status {status}: {script}\n{output}");
+        }
+        Ok(output)
+    }
+
+    /// The DNS records that the agent wants published, as zone lines.
+    pub fn records(&self) -> Result<String> {
+        self.run(&format!("cat {RECORDS}"))
+    }
+}
