@@ -114,6 +114,9 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     if target.is_live() {
         start(&answers, &changed)?;
     }
+    if let Some(line) = volatile(&answers) {
+        say(format_args!("ezmail: {line}"));
+    }
     for note in steps.iter().flat_map(|s| &s.notes) {
         say(format_args!("\n{note}"));
     }
@@ -222,6 +225,16 @@ fn start(answers: &Answers, changed: &BTreeSet<&str>) -> Result<()> {
     services::start(changed)?;
     say(format_args!("ezmail: the mail services are starting"));
     Ok(())
+}
+
+/// What is to be said about a state volume: nothing keeps the state over a reboot so far.
+fn volatile(answers: &Answers) -> Option<String> {
+    let state = answers.state.as_ref()?;
+    Some(format!(
+        "the state volume {} is not used by this version: mail, keys and settings are in memory \
+         and gone after a reboot",
+        state.device
+    ))
 }
 
 /// MemTotal of proc_meminfo(5), in MiB.
