@@ -12,7 +12,7 @@ use crate::answers::{self, Answers, Report};
 
 /// Largest file beside the answers that is taken along, in bytes, and how many of them.
 const MAX_FILE: u64 = 64 * 1024;
-const MAX_FILES: usize = 64;
+const MAX_FILES: usize = 200;
 
 /// Answers as they were found, in memory.
 pub struct Found {
@@ -22,7 +22,7 @@ pub struct Found {
     pub name: String,
     /// The TOML.
     pub bytes: Zeroizing<Vec<u8>>,
-    /// The files beside it by name; or why one could not be read.
+    /// The small files beside it by name: the answers may name some of them.
     pub files: BTreeMap<String, Zeroizing<Vec<u8>>>,
 }
 
@@ -31,7 +31,7 @@ impl Found {
     /// volume is somebody else's.
     ///
     /// # Errors
-    /// When the answers file cannot be read.
+    /// When a file cannot be read, or there are too many.
     pub fn read(path: &Path, source: String) -> Result<Self> {
         let what = || format!("reading the answers from {source}");
         let bytes = read_limited(path, answers::MAX_SIZE as u64).with_context(what)?;
@@ -48,11 +48,17 @@ impl Found {
                 continue;
             };
             let data = entry.metadata().with_context(what)?;
-            let fits = data.is_file() && data.len() <= MAX_FILE && files.len() < MAX_FILES;
-            if fits && beside != name {
-                let bytes = read_limited(&entry.path(), MAX_FILE).with_context(what)?;
-                files.insert(beside, bytes);
+            if !data.is_file() || data.len() > MAX_FILE || beside == name {
+                continue;
             }
+            if files.len() == MAX_FILES {
+                bail!(
+                    "there are more than {MAX_FILES} files beside the answers in {source}: put \
+                     them and their key files into a folder of their own"
+                );
+            }
+            let bytes = read_limited(&entry.path(), MAX_FILE).with_context(what)?;
+            files.insert(beside, bytes);
         }
         Ok(Self {
             source,
@@ -153,6 +159,13 @@ mod tests {
         let found = Found::read(&dir.path().join("answers.toml"), "here".into()).unwrap();
         assert_eq!(found.files.keys().collect::<Vec<_>>(), ["key.pem"]);
         assert!(Found::read(&dir.path().join("link"), "here".into()).is_err());
+        (0..200).for_each(|n| write(&n.to_string(), b""));
+        let error = Found::read(&dir.path().join("answers.toml"), "here".into());
+        let error = error.err().unwrap().to_string();
+        assert!(
+            error.starts_with("there are more than 200 files"),
+            "{error}"
+        );
     }
 
     struct Fake(Option<&'static str>);
