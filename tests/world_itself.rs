@@ -72,6 +72,10 @@ fn addresses_have_names_that_lead_back() {
             let text = ask(&reverse_name(address), "PTR");
             let found = text.lines().any(|l| l.ends_with(&format!("{name}.")));
             assert!(found, "{text}");
+            assert!(
+                text.contains("ANSWER: 2;"),
+                "one name and its signature: {text}"
+            );
             let kind = if family == Family::V4 { "A" } else { "AAAA" };
             let text = ask(&format!("{name}."), kind);
             assert!(text.contains(&address.to_string()), "{text}");

@@ -39,7 +39,7 @@ pub const PORTS: [u16; 4] = [25, 465, 587, 993];
 const BOOT: Duration = Duration::from_secs(900);
 
 /// Where the agent keeps the records to publish, as zone lines.
-const RECORDS: &str = "/var/lib/ezmail/dns-records.zone";
+const RECORDS: &str = "/var/lib/ezmail/dns-records.txt";
 
 /// A running appliance.
 pub struct Appliance {

@@ -63,7 +63,8 @@ pub fn base(dkim: &str) -> Result<Zones> {
         host(&mut zones, HOSTNAME, appliance(family))?;
         host(&mut zones, SECOND_HOSTNAME, second_appliance(family))?;
         host(&mut zones, MX_NAME, mx(family))?;
-        host(&mut zones, &format!("www.{BOGUS}"), mx(family))?;
+        let bogus = format!("{} {}", record_type(address), mx(family));
+        add(&mut zones, &format!("www.{BOGUS}"), &bogus)?;
         for number in 1..CLIENTS {
             host(&mut zones, &client_name(number), client(number, family))?;
         }
