@@ -19,6 +19,7 @@
 
 pub mod agent;
 pub mod answers;
+pub mod ctl;
 pub mod encpipe;
 pub mod filter;
 pub mod host;

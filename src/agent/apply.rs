@@ -120,7 +120,7 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     for note in steps.iter().flat_map(|s| &s.notes) {
         say(format_args!("\n{note}"));
     }
-    let records = paths.state.join("dns-records.txt");
+    let records = paths.records.clone();
     say(format_args!(
         "ezmail: these records are kept in {}",
         records.display()

@@ -21,6 +21,8 @@ pub struct Paths {
     pub tls_key: PathBuf,
     /// DKIM keys, `dkim/DOMAIN/SELECTOR.pem`.
     pub dkim: PathBuf,
+    /// The DNS records to publish, as the agent last wrote them: a zone file.
+    pub records: PathBuf,
     /// smtpd's queue.
     pub spool: PathBuf,
     /// Where the filter keeps messages while they are judged.
@@ -40,6 +42,7 @@ impl Default for Paths {
             tls_cert: state.join("tls/cert.pem"),
             tls_key: state.join("tls/key.pem"),
             dkim: state.join("dkim"),
+            records: state.join("dns-records.txt"),
             spool: "/var/spool/smtpd".into(),
             filter_spool: state.join("filter"),
             rspamd_socket: "/run/rspamd/normal.sock".into(),

@@ -16,7 +16,7 @@ use super::{package::root_header, project::Project};
 use crate::util::{files::AtomicFile, hash, run::Task};
 
 /// The programs that go into the image.
-pub const PROGRAMS: [&str; 3] = ["encpipe", "ezmail-agent", "ezmail-filter"];
+pub const PROGRAMS: [&str; 4] = ["encpipe", "ezmail-agent", "ezmail-filter", "mailctl"];
 
 /// Name of the tarball among a PKGBUILD's sources.
 pub const TARBALL: &str = "ezmail-programs.tar";

@@ -31,6 +31,8 @@ value dovecot dovecot --version
 value valkey valkey-server --version
 value encpipe encpipe --version
 value filter /usr/lib/smtpd/opensmtpd/filter-ezmail --version
+value mailctl mailctl --version
+value agent sh -c 'ezmail-agent status | head -n 1'
 value sqlite sqlite3 --version
 value nft nft --version
 value acme sh -c 'acme.sh --version | tail -n 1'
@@ -83,6 +85,7 @@ fn boots(firmware: Firmware) {
         ("kresd", "knot-resolver"),
         ("encpipe", "encpipe"),
         ("filter", "ezmail"),
+        ("mailctl", "ezmail"),
     ] {
         let packages = manifest["packages"].as_array().unwrap();
         let version = packages.iter().find(|p| p["name"] == package).unwrap()["version"].as_str();
@@ -106,6 +109,7 @@ fn boots(firmware: Firmware) {
         "",
         "something listens before there are answers"
     );
+    assert_eq!(value("agent"), "waiting for answers");
     assert_eq!(value("passwords"), "0", "an account has a password");
     machine.shutdown(Duration::from_secs(180)).unwrap();
 }

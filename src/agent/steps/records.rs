@@ -19,6 +19,6 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> (String, Vec<Cha
         smarthost: answers.smarthost.as_ref().map(|s| &s.host),
     }
     .text();
-    let path = input.paths.state.join("dns-records.txt");
+    let path = input.paths.records.clone();
     (text.clone(), vec![Change::File(File::open(path, text))])
 }

@@ -1,0 +1,16 @@
+//! `mailctl`: what the administrator types on the appliance.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use ezmail::ctl::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("mailctl: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

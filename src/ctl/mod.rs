@@ -1,0 +1,4 @@
+//! `mailctl`: what the administrator types on the appliance.
+
+pub mod cli;
+pub mod status;
