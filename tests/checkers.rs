@@ -83,6 +83,13 @@ impl Appliance {
                 files::write_with_parents(&upper.join(path), content, 0o644).unwrap();
             }
         }
+        // the agent's own, without which rspamd looks up nothing
+        files::write_with_parents(
+            &upper.join("etc/resolv.conf"),
+            "nameserver 127.0.0.1\n",
+            0o644,
+        )
+        .unwrap();
         let rendered = rendering::render(name);
         for file in &rendered {
             files::write_with_parents(&Paths::below(&upper, &file.path), &file.content, 0o644)
