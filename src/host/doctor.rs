@@ -165,6 +165,43 @@ pub const TOOLS: &[Tool] = &[
     ),
     tool("ip", "makes the tests' networks", "iproute2", "iproute2"),
     tool(
+        "openssl",
+        "reads back keys in the tests",
+        "openssl",
+        "openssl",
+    ),
+    tool(
+        "ssh-keygen",
+        "makes host keys in the tests",
+        "openssh-client",
+        "openssh",
+    ),
+    tool(
+        "knotd",
+        "serves the test world's signed zones",
+        "knot",
+        "knot",
+    ),
+    tool("kdig", "asks it", "knot-dnsutils", "knot"),
+    tool(
+        "unbound",
+        "validates in the test world",
+        "unbound",
+        "unbound",
+    ),
+    tool(
+        "/usr/lib/python3/dist-packages/aiosmtpd|/usr/lib/python3*/site-packages/aiosmtpd",
+        "is the test world's MX",
+        "python3-aiosmtpd",
+        "python-aiosmtpd",
+    ),
+    tool(
+        "/usr/lib/python3/dist-packages/dkim|/usr/lib/python3*/site-packages/dkim",
+        "verifies DKIM signatures in the tests",
+        "python3-dkim",
+        "python-dkimpy",
+    ),
+    tool(
         "shellcheck",
         "checks the shell scripts",
         "shellcheck",
