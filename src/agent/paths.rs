@@ -27,7 +27,7 @@ pub struct Paths {
     pub spool: PathBuf,
     /// Where the filter keeps messages while they are judged.
     pub filter_spool: PathBuf,
-    /// rspamd's socket for the filter.
+    /// rspamd's socket for the filter, in a folder that only the filter's group passes.
     pub rspamd_socket: PathBuf,
     /// dovecot's socket for deliveries.
     pub lmtp_socket: PathBuf,
@@ -45,7 +45,7 @@ impl Default for Paths {
             records: state.join("dns-records.txt"),
             spool: "/var/spool/smtpd".into(),
             filter_spool: state.join("filter"),
-            rspamd_socket: "/run/rspamd/normal.sock".into(),
+            rspamd_socket: "/run/ezmail/rspamd/normal.sock".into(),
             lmtp_socket: "/run/dovecot/lmtp".into(),
             state: state.into(),
         }

@@ -51,6 +51,9 @@ pub(super) enum Doubt {
         /// Signatures that every message of a user must have.
         want: usize,
     },
+    /// The addresses of the user could not be looked up.
+    #[error("the user's addresses: {0}")]
+    Senders(String),
     /// smtpd could not take this line back; trying again would never help.
     #[error("a line is longer than {MAX_LINE} bytes")]
     LongLine,

@@ -17,6 +17,7 @@ use super::{
     output::{Output, log, printable},
     policy::{self, Verdict},
     rewrite, rspamd,
+    senders::Senders,
     session::Known,
     spool::{Spool, Writer},
 };
@@ -127,6 +128,9 @@ pub(super) struct Setting {
     pub(super) socket: PathBuf,
     pub(super) timeout: Duration,
     pub(super) signatures: usize,
+    /// The server's name for rspamd, if not smtpd's own.
+    pub(super) hostname: Option<String>,
+    pub(super) senders: Option<Senders>,
 }
 
 /// A whole message that waits for its verdict.
@@ -181,13 +185,17 @@ impl Job {
         if let Some(gap) = self.known.gap() {
             return Err(Doubt::Gap(gap));
         }
-        let reply = rspamd::check(
-            &setting.socket,
-            self.received + setting.timeout,
-            &self.host,
-            &self.known,
-            &self.spool,
-        )?;
+        let senders = match (&setting.senders, &self.known.client.user) {
+            (Some(table), Some(user)) => Some(table.of(user)?),
+            _ => None,
+        };
+        let question = rspamd::Question {
+            server: setting.hostname.as_deref().unwrap_or(&self.host),
+            known: &self.known,
+            senders: senders.as_deref(),
+        };
+        let deadline = self.received + setting.timeout;
+        let reply = rspamd::check(&setting.socket, deadline, &question, &self.spool)?;
         report.push_str(&format!(
             " action=\"{}\" score={:.2}/{:.2}",
             reply.action.name(),

@@ -27,6 +27,7 @@ mod pool;
 mod protocol;
 mod rewrite;
 mod rspamd;
+mod senders;
 mod server;
 mod session;
 mod spool;
@@ -56,7 +57,11 @@ use rustix::{
 )]
 pub struct Options {
     /// The unix socket of rspamd's normal worker
-    #[arg(long, value_name = "PATH", default_value = "/run/rspamd/normal.sock")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/run/ezmail/rspamd/normal.sock"
+    )]
     pub socket: PathBuf,
 
     /// Where messages wait for their verdict: a folder on a disk, not in memory, with room for
@@ -83,6 +88,15 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value = "2")]
     pub signatures: usize,
 
+    /// The name of this server in Authentication-Results; without it, smtpd's `mailname`
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+
+    /// smtpd's table of senders, a file of table-sqlite(5): rspamd is told the addresses that a
+    /// login may write from
+    #[arg(long, value_name = "FILE")]
+    pub senders: Option<PathBuf>,
+
     /// Log more than one line a message
     #[arg(short, long)]
     pub verbose: bool,
@@ -101,6 +115,8 @@ pub fn run(options: Options) -> Result<()> {
         socket: options.socket,
         timeout: Duration::from_secs(options.timeout),
         signatures: options.signatures,
+        hostname: options.hostname,
+        senders: options.senders.map(senders::Senders::new),
     };
     let output = Arc::new(output::Output::new(Box::new(output)));
     let limit = usize::from(options.max_messages);

@@ -8,6 +8,7 @@
 mod world;
 
 mod boot;
+mod hold;
 mod incoming;
 mod outgoing;
 mod refused;

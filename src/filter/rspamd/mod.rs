@@ -17,19 +17,28 @@ use super::{doubt::Doubt, headers::unstuffed, session::Known, spool::Spool};
 /// How much of the message is sent at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// What rspamd is told beside the message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// Our own name.
+    pub(super) server: &'a str,
+    pub(super) known: &'a Known,
+    /// The addresses that the user may write from, if they were looked up.
+    pub(super) senders: Option<&'a [String]>,
+}
+
 /// Asks the rspamd behind `socket` about a message, and waits for its verdict until `deadline`.
 ///
-/// `server` is our own name. The connection serves this one message: there is no state that a
-/// broken answer could leave behind for the next.
+/// The connection serves this one message: there is no state that a broken answer could leave
+/// behind for the next.
 pub(super) fn check(
     socket: &Path,
     deadline: Instant,
-    server: &str,
-    known: &Known,
+    question: &Question<'_>,
     spool: &Spool,
 ) -> Result<Reply, Doubt> {
     let mut connection = Connection::open(socket, deadline)?;
-    match send(&mut connection, server, known, spool) {
+    match send(&mut connection, question, spool) {
         Ok(()) => reply::parse(&http::read(&mut connection)?.body()?),
         // an answer that came too early counts if it is an error
         Err(Doubt::Early | Doubt::Broken(..)) => match http::read(&mut connection) {
@@ -40,13 +49,8 @@ pub(super) fn check(
     }
 }
 
-fn send(
-    connection: &mut Connection,
-    server: &str,
-    known: &Known,
-    spool: &Spool,
-) -> Result<(), Doubt> {
-    let mut buffer = request::head(server, known, spool.size());
+fn send(connection: &mut Connection, question: &Question<'_>, spool: &Spool) -> Result<(), Doubt> {
+    let mut buffer = request::head(question, spool.size());
     spool.each_line(|line| {
         buffer.extend_from_slice(unstuffed(line));
         buffer.extend_from_slice(b"\r\n");

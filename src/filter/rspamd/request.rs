@@ -1,11 +1,13 @@
 //! The head of the question: HTTP, and what smtpd knows as header fields.
 
-use crate::filter::session::{Known, Source};
+use super::Question;
+use crate::filter::session::Source;
 
 /// Builds the head of a request for a message of `size` bytes, up to and with its empty line.
 ///
 /// The length is known, as the message is already in the spool, so the body needs no chunks.
-pub(super) fn head(server: &str, known: &Known, size: u64) -> Vec<u8> {
+pub(super) fn head(question: &Question<'_>, size: u64) -> Vec<u8> {
+    let known = question.known;
     let mut out = Vec::new();
     out.extend_from_slice(b"POST /checkv2 HTTP/1.1\r\n");
     let mut put = |name: &str, value: &[u8]| {
@@ -19,7 +21,7 @@ pub(super) fn head(server: &str, known: &Known, size: u64) -> Vec<u8> {
     put("Connection", b"close");
     put("Content-Type", b"message/rfc822");
     put("Content-Length", size.to_string().as_bytes());
-    put("MTA-Name", server.as_bytes());
+    put("MTA-Name", question.server.as_bytes());
     let client = &known.client;
     match client.source {
         Source::Ip(ip) => put("IP", ip.to_string().as_bytes()),
@@ -38,6 +40,10 @@ pub(super) fn head(server: &str, known: &Known, size: u64) -> Vec<u8> {
     }
     if let Some(user) = &client.user {
         put("User", user);
+    }
+    if let Some(senders) = question.senders {
+        // for our rule FORGED_OWN_FROM; no address of ours has a comma in it
+        put("Ezmail-Senders", senders.join(",").as_bytes());
     }
     let envelope = &known.envelope;
     if !envelope.id.is_empty() {
@@ -63,7 +69,16 @@ fn safe(byte: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::session::{Client, Envelope};
+    use crate::filter::session::{Client, Envelope, Known};
+
+    fn text(server: &str, known: &Known, senders: Option<&[String]>, size: u64) -> String {
+        let question = Question {
+            server,
+            known,
+            senders,
+        };
+        String::from_utf8(head(&question, size)).unwrap()
+    }
 
     #[test]
     fn a_full_head() {
@@ -81,7 +96,8 @@ mod tests {
                 recipients: vec![b"\"a,b\"@example.net".to_vec(), b"c@example.net".to_vec()],
             },
         };
-        let head = String::from_utf8(head("mx.example.org", &known, 123)).unwrap();
+        let senders = ["a@example.org", "al@example.net"].map(str::to_owned);
+        let head = text("mx.example.org", &known, Some(&senders), 123);
         insta::assert_snapshot!(head.replace("\r\n", "\n"), @r#"
         POST /checkv2 HTTP/1.1
         Host: localhost
@@ -96,6 +112,7 @@ mod tests {
         TLS-Version: TLSv1.3
         TLS-Cipher: TLS_AES_256_GCM_SHA384
         User: a@example.org
+        Ezmail-Senders: a@example.org,al@example.net
         Queue-ID: 0a1b2c3d
         From: <jö@example.org>
         Rcpt: <"a,b"@example.net>
@@ -108,7 +125,7 @@ mod tests {
         let mut known = Known::default();
         known.client.source = Source::Local;
         known.envelope.from = Some(Vec::new());
-        let head = String::from_utf8(head("mx", &known, 0)).unwrap();
+        let head = text("mx", &known, None, 0);
         assert!(
             head.contains("\r\nIP: 127.0.0.1\r\nFrom: <>\r\n\r\n"),
             "{head}"

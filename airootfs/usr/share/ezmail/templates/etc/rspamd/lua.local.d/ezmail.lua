@@ -1,11 +1,13 @@
 -- Written by ezmail-agent: changes are lost.
 --
--- Who is logged in writes as himself. smtpd lets him use only his own addresses in the envelope
--- (`senders` in smtpd.conf); so every address in From and Sender has to be that one or the
--- login. "+detail" and case do not count. Anything else is refused.
+-- Who is logged in writes as himself: every address in From and Sender has to be one that smtpd
+-- would take from him in the envelope (`senders` in smtpd.conf). ezmail-filter looks them up and
+-- tells them; "+detail" and case do not count. Anything else is refused.
+
+local util = require 'rspamd_util'
 
 local function base(address)
-  local name, domain = string.match(string.lower(address or ''), '^(.*)@([^@]*)$')
+  local name, domain = string.match(string.lower(tostring(address or '')), '^(.*)@([^@]*)$')
   if not name then
     return nil
   end
@@ -26,15 +28,18 @@ rspamd_config:register_symbol({
   group = 'ezmail',
   description = 'A logged-in user wrote somebody else in From or Sender',
   callback = function(task)
-    local user = task:get_user()
-    if not user then
+    if not task:get_user() then
+      return
+    end
+    local told = task:get_request_header('Ezmail-Senders')
+    if not told then
+      task:set_pre_result('soft reject', 'The addresses of the user are not known now',
+        'ezmail')
       return
     end
     local own = {}
-    own[base(user) or ''] = true
-    local envelope = task:get_from('smtp')
-    if envelope and envelope[1] and envelope[1].addr ~= '' then
-      own[base(envelope[1].addr) or ''] = true
+    for address in string.gmatch(tostring(told), '[^,]+') do
+      own[base(address) or ''] = true
     end
     own[''] = nil
 
@@ -44,8 +49,7 @@ rspamd_config:register_symbol({
     end
     for _, name in ipairs({ 'From', 'Sender' }) do
       for _, field in ipairs(task:get_header_full(name) or {}) do
-        local list = require('rspamd_util').parse_mail_address(field.value,
-          task:get_mempool()) or {}
+        local list = util.parse_mail_address(field.value, task:get_mempool()) or {}
         if #list == 0 then
           return refuse(task, name .. ' has no address')
         end
