@@ -53,6 +53,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let _lock = (!options.dry_run).then(|| lock(&target)).transpose()?;
     let mut status = Status::new(Outcome::Failed, None, None);
+    let file = target.path(Path::new(status::FILE));
+    if file.exists() {
+        // what an apply that failed has left undone
+        status.pending = Status::load(&file)?.pending;
+    }
     let result = apply(options, &target, &mut status);
     match &result {
         Ok(Some(())) => status.outcome = Outcome::Ready,
@@ -64,7 +69,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         Err(error) => status.message = Some(format!("{error:#}")),
     }
     if !options.dry_run {
-        status.save(&target.path(Path::new(status::FILE)))?;
+        status.save(&file)?;
     }
     result.map(|_| ExitCode::SUCCESS)
 }
@@ -110,10 +115,11 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         preview(&steps, target)?;
         return Ok(Some(()));
     }
-    let changed = write(&steps, target, status)?;
+    write(&steps, target, status)?;
     if target.is_live() {
-        start(&answers, &changed)?;
+        start(&answers, &status.pending)?;
     }
+    status.pending.clear();
     if let Some(line) = volatile(&answers) {
         say(format_args!("ezmail: {line}"));
     }
@@ -174,9 +180,8 @@ fn preview(steps: &[Step], target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Returns the units whose files changed.
-fn write<'a>(steps: &'a [Step], target: &Target, status: &mut Status) -> Result<BTreeSet<&'a str>> {
-    let mut units = BTreeSet::new();
+/// Notes the units whose files changed as pending in `status`.
+fn write(steps: &[Step], target: &Target, status: &mut Status) -> Result<()> {
     for step in steps {
         let mut done = Vec::new();
         let mut result = Ok(());
@@ -184,7 +189,8 @@ fn write<'a>(steps: &'a [Step], target: &Target, status: &mut Status) -> Result<
             match change.apply(target) {
                 Ok(lines) => {
                     if !lines.is_empty() {
-                        units.extend(change.units());
+                        let units = change.units().iter().map(ToString::to_string);
+                        status.pending.extend(units);
                     }
                     done.extend(lines);
                 }
@@ -203,7 +209,7 @@ fn write<'a>(steps: &'a [Step], target: &Target, status: &mut Status) -> Result<
         });
         result?;
     }
-    Ok(units)
+    Ok(())
 }
 
 /// A line for the console; `status --json` has all of them.
@@ -216,7 +222,7 @@ fn summary(done: &[String]) -> String {
     }
 }
 
-fn start(answers: &Answers, changed: &BTreeSet<&str>) -> Result<()> {
+fn start(answers: &Answers, changed: &BTreeSet<String>) -> Result<()> {
     let firewall = services::firewall(changed.contains("nftables.service"));
     // the administrator gets in even then, to repair it: by key, and nothing else listens
     services::network_and_ssh(changed, !answers.ssh.authorized_keys.is_empty())?;

@@ -47,7 +47,7 @@ pub fn firewall(changed: bool) -> Result<()> {
 ///
 /// # Errors
 /// When systemd does not take the order.
-pub fn network_and_ssh(changed: &BTreeSet<&str>, ssh: bool) -> Result<()> {
+pub fn network_and_ssh(changed: &BTreeSet<String>, ssh: bool) -> Result<()> {
     if changed.contains(NETWORK) {
         // at boot it is not running yet and reads the files when it starts
         systemctl(&["try-restart", "--no-block", NETWORK])?;
@@ -94,11 +94,11 @@ pub fn check() -> Result<()> {
 ///
 /// # Errors
 /// When systemd does not take the order.
-pub fn start(changed: &BTreeSet<&str>) -> Result<()> {
+pub fn start(changed: &BTreeSet<String>) -> Result<()> {
     let others = [FIREWALL, NETWORK, SSH];
     let units: Vec<&str> = changed
         .iter()
-        .copied()
+        .map(String::as_str)
         .filter(|u| !others.contains(u))
         .collect();
     if !units.is_empty() {

@@ -1,6 +1,6 @@
 //! What the last apply did, kept in memory for `ezmail-agent status`.
 
-use std::{fmt, path::Path};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,9 @@ pub struct Status {
     pub message: Option<String>,
     /// What each step did, in their order.
     pub steps: Vec<StepStatus>,
+    /// Units whose files changed and that were not told, because something went wrong before.
+    #[serde(default)]
+    pub pending: BTreeSet<String>,
 }
 
 /// What a step did.
@@ -57,6 +60,7 @@ impl Status {
             source,
             message,
             steps: Vec::new(),
+            pending: BTreeSet::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! For a person who wants to look around: the appliance in its world, held up while the test
 //! runs. It takes orders as files in the folder `hold` of the world's:
 //!
-//!     EZMAIL_HOLD=3600 cargo test --features image-tests --test mail -- --ignored hold --nocapture
+//!     EZMAIL_HOLD=3600 cargo test --features by-hand --test mail -- hold --nocapture
 //!     echo 'systemctl status rspamd' >FOLDER/hold/look.sh   # its answer is then in look.out
 //!     nsenter --net=/proc/PID/ns/net dig @127.0.0.1 ...     # PID is printed
 //!     touch FOLDER/hold/stop
@@ -14,7 +14,6 @@ use std::{
 use crate::setting;
 
 #[test]
-#[ignore = "holds the appliance up for somebody to look at"]
 fn hold() {
     let setting = setting();
     let seconds = env::var("EZMAIL_HOLD").map_or(600, |text| text.parse().unwrap());

@@ -8,6 +8,7 @@
 mod world;
 
 mod boot;
+#[cfg(feature = "by-hand")]
 mod hold;
 mod incoming;
 mod outgoing;

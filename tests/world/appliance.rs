@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use ezmail::{
-    host::qemu::{Config, Machine, Network, volume::answers_volume},
+    host::qemu::{Config, Firmware, Machine, Network, volume::answers_volume},
     mail::password,
     util::files,
 };
@@ -40,6 +40,23 @@ const BOOT: Duration = Duration::from_secs(900);
 
 /// Where the agent keeps the records to publish, as zone lines.
 const RECORDS: &str = "/var/lib/ezmail/dns-records.txt";
+
+/// What kind of machine it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    pub firmware: Firmware,
+}
+
+impl Default for Kind {
+    fn default() -> Self {
+        Self {
+            memory_mib: 1024,
+            firmware: Firmware::Bios,
+        }
+    }
+}
 
 /// A running appliance.
 pub struct Appliance {
@@ -109,12 +126,19 @@ pub fn answers(world: &World) -> Result<String> {
 impl Appliance {
     /// Boots `iso` with `answers` on the world's first tap. Does not wait for anything.
     pub fn boot(world: &World, iso: &Path, answers: &str) -> Result<Self> {
+        Self::boot_as(Kind::default(), world, iso, answers)
+    }
+
+    /// As [`Self::boot`], on a machine of that kind.
+    pub fn boot_as(kind: Kind, world: &World, iso: &Path, answers: &str) -> Result<Self> {
         let folder = world.folder();
         let file = folder.join("answers.toml");
         files::write(&file, answers, 0o600)?;
         let volume = folder.join("answers.img");
         answers_volume(&file, &[], &volume)?;
         let mut config = Config::new(Some(iso), &folder.join("serial.log"));
+        config.memory_mib = kind.memory_mib;
+        config.firmware = kind.firmware;
         config.volumes.push(volume);
         config.network = Network::Tap {
             ifname: super::TAPS[0].to_owned(),
