@@ -51,12 +51,24 @@ pub(super) fn head(question: &Question<'_>, size: u64) -> Vec<u8> {
     }
     // In brackets, as SMTP has them: rspamd splits a bare list at its commas.
     if let Some(from) = &envelope.from {
-        put("From", &[b"<", &from[..], b">"].concat());
+        put("From", &path(from, question.server));
     }
     for recipient in &envelope.recipients {
-        put("Rcpt", &[b"<", &recipient[..], b">"].concat());
+        put("Rcpt", &path(recipient, question.server));
     }
     out.extend_from_slice(b"\r\n");
+    out
+}
+
+/// An address in brackets. One without a domain, as `Postmaster` (RFC 5321, section 4.5.1), gets
+/// the server's: rspamd takes it for a broken header otherwise, which is worth a spam score.
+fn path(address: &[u8], server: &str) -> Vec<u8> {
+    let mut out = [b"<", address].concat();
+    if !address.is_empty() && !address.contains(&b'@') {
+        out.push(b'@');
+        out.extend_from_slice(server.as_bytes());
+    }
+    out.push(b'>');
     out
 }
 
@@ -118,6 +130,14 @@ mod tests {
         Rcpt: <"a,b"@example.net>
         Rcpt: <c@example.net>
         "#);
+    }
+
+    #[test]
+    fn an_address_without_a_domain_gets_the_servers() {
+        let path = |address: &[u8]| String::from_utf8(path(address, "mx.example.org")).unwrap();
+        assert_eq!(path(b"Postmaster"), "<Postmaster@mx.example.org>");
+        assert_eq!(path(b"a@b.example"), "<a@b.example>");
+        assert_eq!(path(b""), "<>");
     }
 
     #[test]
