@@ -11,6 +11,7 @@ mod boot;
 #[cfg(feature = "by-hand")]
 mod hold;
 mod incoming;
+mod large;
 mod outgoing;
 mod refused;
 mod trouble;

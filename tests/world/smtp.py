@@ -88,7 +88,10 @@ class Talk:
             body = base64.b64decode(step["data"])
             if not body.endswith(b"\r\n"):
                 body += b"\r\n"
-            self.socket.sendall(re.sub(rb"(?m)^\.", b"..", body) + b".\r\n")
+            body = re.sub(rb"(?m)^\.", b"..", body) + b".\r\n"
+            # the timeout is for a part, not for all of a large message
+            for start in range(0, len(body), 1 << 20):
+                self.socket.sendall(body[start : start + (1 << 20)])
             return self.reply("message")
         encode = lambda text: base64.b64encode(text.encode()).decode()
         if "plain" in step:
