@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Raised when the same inputs give other packages than before.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// File beside `os/` with the sources.list(5) lines that the mirror was composed from.
 pub const SOURCES_LIST: &str = "sources.list";

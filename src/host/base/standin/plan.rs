@@ -337,6 +337,20 @@ fn expand(path: &str, target: &str, index: &Index) -> Result<Vec<(String, String
     Ok(found)
 }
 
+/// Whether the entry at `path` is a link to what the kernel says at the moment, as `/etc/mtab` is:
+/// pacman would note the checksum of whatever is mounted while it installs.
+fn leads_to_proc(path: &str, entry: &Entry) -> bool {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let target = entry.link.as_deref().filter(|_| entry.kind.is_symlink());
+    target.is_some_and(|target| {
+        let named = match target.starts_with('/') {
+            true => resolve("", target),
+            false => resolve(folder, target),
+        };
+        named.starts_with("proc/")
+    })
+}
+
 /// The plain path that `target` names when seen from `folder`.
 fn resolve(folder: &str, target: &str) -> String {
     let named = |p: &&str| !p.is_empty() && *p != ".";
@@ -373,9 +387,9 @@ impl Plan {
         for (path, item) in &self.items {
             // links as well: an overlay may have laid its own there, too
             let (size, is_kept) = match item {
-                Item::Copy(from) => index
-                    .get(from)
-                    .map_or((0, false), |e| (e.size, !e.kind.is_dir())),
+                Item::Copy(from) => index.get(from).map_or((0, false), |e| {
+                    (e.size, !e.kind.is_dir() && !leads_to_proc(path, e))
+                }),
                 Item::File { text, .. } => (text.len() as u64, true),
                 Item::Link(_) => (0, true),
                 Item::Folder => (0, false),

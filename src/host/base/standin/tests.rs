@@ -140,6 +140,7 @@ fn composition() -> Vec<u8> {
         "etc/alternative",
         "../usr/bin/tool",
     );
+    tar.link(tar::EntryType::Symlink, "etc/mtab", "../proc/self/mounts");
     tar.file("etc/passwd", 0o644, "root:x:0:0::/root:/bin/sh\n");
     tar.file("etc/tool.conf", 0o640, "a = 1\n");
     tar.file("etc/ssh/ssh_host_rsa_key", 0o600, "secret");
