@@ -80,7 +80,13 @@ impl Status {
     pub fn load(path: &Path) -> Result<Self> {
         let what = || format!("{}: has 'ezmail-agent apply' run yet?", path.display());
         let text = files::read_to_string(path).with_context(what)?;
-        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} was written by another version or is damaged: remove it and run \
+                 'ezmail-agent apply'",
+                path.display()
+            )
+        })
     }
 }
 

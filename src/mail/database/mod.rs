@@ -3,6 +3,7 @@
 //! smtpd's table and dovecot read it as other users while root alone writes. Hence a rollback
 //! journal: in WAL mode every reader would have to write the `-shm` file.
 
+mod desired;
 mod schema;
 mod sync;
 
@@ -11,8 +12,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags};
 
+pub use desired::{Desired, DesiredUser};
 pub use schema::VERSION;
-pub use sync::{Desired, DesiredUser, sync};
+pub use sync::sync;
 
 /// Mode of the file: its group are the daemons that read it.
 pub const MODE: u32 = 0o640;

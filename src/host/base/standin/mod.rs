@@ -21,6 +21,7 @@ mod contents;
 mod dpkg;
 mod index;
 mod kernel;
+mod links;
 mod names;
 mod owners;
 mod plan;

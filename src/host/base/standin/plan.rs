@@ -13,6 +13,7 @@ use super::{
     dpkg::Package,
     index::{Entry, Index},
     kernel::{self, Kernel},
+    links,
     names::{Resolver, pacman_version},
     owners::Owners,
     table::Table,
@@ -290,7 +291,7 @@ fn add_names(
 fn add_links(plans: &mut BTreeMap<String, Plan>, table: &Table, index: &Index) -> Result<()> {
     for (package, links) in &table.links {
         for (path, target) in links {
-            for (path, target) in expand(path, target, index)? {
+            for (path, target) in links::expand(path, target, index)? {
                 if index.get(&path).is_some() {
                     bail!("the stand-in's table links {path}, but Debian has a file there");
                 }
@@ -306,63 +307,6 @@ fn add_links(plans: &mut BTreeMap<String, Plan>, table: &Table, index: &Index) -
         }
     }
     Ok(())
-}
-
-/// One link, or with a `*` one for each file that the target's pattern matches.
-fn expand(path: &str, target: &str, index: &Index) -> Result<Vec<(String, String)>> {
-    let folder = path.rsplit_once('/').map_or("", |(f, _)| f);
-    let Some((front, back)) = target.split_once('*') else {
-        let real = resolve(folder, target);
-        if index.get(&real).is_none() {
-            bail!("the stand-in's table links {path} to {real}, which is not in the composition");
-        }
-        return Ok(vec![(path.to_owned(), target.to_owned())]);
-    };
-    let real = resolve(folder, front) + if front.ends_with('/') { "/" } else { "" };
-    let found: Vec<_> = index
-        .entries()
-        .iter()
-        .filter_map(|e| e.path.strip_prefix(&real)?.strip_suffix(back))
-        .filter(|middle| !middle.contains('/'))
-        .map(|middle| {
-            (
-                path.replacen('*', middle, 1),
-                target.replacen('*', middle, 1),
-            )
-        })
-        .collect();
-    if found.is_empty() {
-        bail!("the stand-in's table links {path} to {target}, which matches nothing");
-    }
-    Ok(found)
-}
-
-/// Whether the entry at `path` is a link to what the kernel says at the moment, as `/etc/mtab` is:
-/// pacman would note the checksum of whatever is mounted while it installs.
-fn leads_to_proc(path: &str, entry: &Entry) -> bool {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let target = entry.link.as_deref().filter(|_| entry.kind.is_symlink());
-    target.is_some_and(|target| {
-        let named = match target.starts_with('/') {
-            true => resolve("", target),
-            false => resolve(folder, target),
-        };
-        named.starts_with("proc/")
-    })
-}
-
-/// The plain path that `target` names when seen from `folder`.
-fn resolve(folder: &str, target: &str) -> String {
-    let named = |p: &&str| !p.is_empty() && *p != ".";
-    let mut parts: Vec<&str> = folder.split('/').filter(named).collect();
-    for part in target.split('/').filter(named) {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    parts.join("/")
 }
 
 impl Plan {
@@ -388,7 +332,7 @@ impl Plan {
             // links as well: an overlay may have laid its own there, too
             let (size, is_kept) = match item {
                 Item::Copy(from) => index.get(from).map_or((0, false), |e| {
-                    (e.size, !e.kind.is_dir() && !leads_to_proc(path, e))
+                    (e.size, !e.kind.is_dir() && !links::leads_to_proc(path, e))
                 }),
                 Item::File { text, .. } => (text.len() as u64, true),
                 Item::Link(_) => (0, true),
@@ -399,20 +343,5 @@ impl Plan {
                 self.info.backup.push(path.clone());
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_seen_from_the_links_folder() {
-        assert_eq!(
-            resolve("usr/lib/syslinux/bios", "../../ISOLINUX/isolinux.bin"),
-            "usr/lib/ISOLINUX/isolinux.bin"
-        );
-        assert_eq!(resolve("a/b", "./c"), "a/b/c");
-        assert_eq!(resolve("", "usr/bin/a"), "usr/bin/a");
     }
 }

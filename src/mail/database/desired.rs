@@ -1,0 +1,108 @@
+//! What the answers want in the database, and what the last ones wanted.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use anyhow::{Context, Result};
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answers::{
+        Answers,
+        model::{AliasAddress, Credential},
+    },
+    mail::{address::Address, password},
+};
+
+/// What the answers want in the database (the role addresses are not in it: smtpd's queries give
+/// them to the postmaster wherever nobody has them); also what `meta.answers` remembers of the last ones.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The mail domains.
+    pub domains: BTreeSet<String>,
+    /// The mailboxes by address.
+    pub users: BTreeMap<String, DesiredUser>,
+    /// Where each address leads; a catch-all is `@domain`.
+    pub aliases: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl fmt::Debug for Desired {
+    /// Without the hashes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desired")
+            .field("domains", &self.domains)
+            .field("users", &self.users.keys())
+            .field("aliases", &self.aliases)
+            .finish()
+    }
+}
+
+/// A mailbox.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredUser {
+    /// The argon2id hash of the password, PHC.
+    pub hash: String,
+    /// The quota in bytes.
+    pub quota: i64,
+}
+
+impl Desired {
+    /// What `answers` want. A plain password is hashed, unless it is the one that the remembered
+    /// hash of the last answers was made from.
+    ///
+    /// # Errors
+    /// When hashing fails or what is remembered cannot be read.
+    pub fn new(answers: &Answers, db: &Connection) -> Result<Self> {
+        let last = remembered(db)?;
+        let mut desired = Self {
+            domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
+            ..Self::default()
+        };
+        for user in &answers.users {
+            let address = user.address.to_string();
+            let hash = match &user.credential {
+                Credential::Hash(hash) => hash.expose().to_owned(),
+                Credential::Password(plain) => {
+                    let known = last.users.get(&address).map(|u| u.hash.clone());
+                    match known {
+                        Some(hash) if password::verify(plain.expose(), &hash) == Ok(true) => hash,
+                        _ => password::hash(plain.expose())?,
+                    }
+                }
+            };
+            let quota = i64::try_from(user.quota.bytes()).context("the quota is too large")?;
+            for alias in &user.aliases {
+                desired.alias(alias.to_string(), [&user.address]);
+            }
+            desired.users.insert(address, DesiredUser { hash, quota });
+        }
+        for alias in &answers.aliases {
+            let address = match &alias.address {
+                AliasAddress::Exact(address) => address.to_string(),
+                AliasAddress::CatchAll(domain) => format!("@{domain}"),
+            };
+            desired.alias(address, &alias.to);
+        }
+        Ok(desired)
+    }
+
+    fn alias<'a>(&mut self, address: String, to: impl IntoIterator<Item = &'a Address>) {
+        let targets = self.aliases.entry(address).or_default();
+        targets.extend(to.into_iter().map(ToString::to_string));
+    }
+}
+
+/// What the last answers wanted; nothing if there were none.
+pub(super) fn remembered(db: &Connection) -> Result<Desired> {
+    let json: Option<String> = db
+        .query_row("SELECT value FROM meta WHERE key = 'answers'", [], |r| {
+            r.get(0)
+        })
+        .optional()?;
+    json.map_or(Ok(Desired::default()), |json| {
+        serde_json::from_str(&json).context("reading what the last answers said")
+    })
+}
