@@ -208,6 +208,32 @@ fn a_step_that_fails_in_planning_leaves_the_others_undone() {
 }
 
 #[test]
+fn what_a_broken_off_apply_has_changed_is_not_forgotten() {
+    let world = World::new();
+    assert!(world.apply(&good("small")).status.success());
+    let pending = |world: &World| -> Vec<String> {
+        let status = world.read("run/ezmail/status.json");
+        let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+        serde_json::from_value(status["pending"].clone()).unwrap()
+    };
+    assert_eq!(pending(&world), [""; 0]);
+    // dovecot.conf is written anew, and then smtpd's folder cannot be written to
+    fs::remove_file(world.path("etc/dovecot/dovecot.conf")).unwrap();
+    let folder = world.path("etc/smtpd");
+    let away = folder.with_extension("away");
+    fs::rename(&folder, &away).unwrap();
+    std::os::unix::fs::symlink("/nonexistent/folder", &folder).unwrap();
+    let broken = world.apply(&good("small"));
+    assert!(!broken.status.success(), "{}", broken.text());
+    assert_eq!(pending(&world), ["dovecot.service"], "{}", broken.text());
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    let mended = world.apply(&good("small"));
+    assert!(mended.status.success(), "{}", mended.text());
+    assert_eq!(pending(&world), [""; 0]);
+}
+
+#[test]
 fn odd_calls_are_explained() {
     let world = World::new();
     let root = world.path("");
