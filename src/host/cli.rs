@@ -14,13 +14,12 @@ use super::{
     cache::Cache,
     config::BaseChoice,
     doctor::{self, Host},
-    progress::size,
     project::Project,
     qemu,
 };
 use crate::{
     answers::{self, command::AnswersCommand},
-    util::files,
+    util::{files, size::size},
 };
 
 /// From one answers file to a running personal mail server: builds, checks and boots the image.

@@ -6,3 +6,4 @@ pub mod random;
 pub mod run;
 pub mod sandbox;
 pub mod secret;
+pub mod size;

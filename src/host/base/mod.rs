@@ -15,10 +15,9 @@ pub use self::standin::Kind;
 use super::{
     config::BaseChoice,
     pacman::{Pacman, Section, SigLevel},
-    progress::size,
     project::Project,
 };
-use crate::util::{files, hash};
+use crate::util::{files, hash, size::size};
 
 /// A base that was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

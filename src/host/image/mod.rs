@@ -19,11 +19,10 @@ use super::{
     packages::Built,
     pacman::Pacman,
     profile::ProfileDef,
-    progress::size,
     project::{Project, VERSION},
     rootfs, secrets,
 };
-use crate::util::{files, hash, hash::Key, run::Task};
+use crate::util::{files, hash, hash::Key, run::Task, size::size};
 
 /// What an ISO is made from.
 #[derive(Debug)]
