@@ -54,7 +54,15 @@ impl Task {
     ///
     /// # Errors
     /// When it cannot be started or does not exit with 0.
-    pub fn run(mut self) -> Result<()> {
+    pub fn run(self) -> Result<()> {
+        self.status(&[0]).map(drop)
+    }
+
+    /// Runs the command to its end and returns its exit status, one of those `accepted`.
+    ///
+    /// # Errors
+    /// When it cannot be started, ends by a signal, or exits with another status.
+    pub fn status(mut self, accepted: &[i32]) -> Result<i32> {
         let mut output = self.open_log()?;
         if let Some(log) = &self.log {
             writeln!(output, "$ {}", shown(&self.command))
@@ -65,8 +73,8 @@ impl Task {
             .stdout(output.try_clone()?)
             .stderr(output.try_clone()?);
         let status = self.spawn_and_wait()?;
-        if status.success() {
-            return Ok(());
+        if let Some(code) = status.code().filter(|code| accepted.contains(code)) {
+            return Ok(code);
         }
         let length = output.seek(SeekFrom::End(0))?;
         output.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL))))?;
@@ -235,6 +243,14 @@ mod tests {
           | one
           | two
         ");
+    }
+
+    #[test]
+    fn other_statuses_than_0_can_be_accepted() {
+        assert_eq!(Task::new("x", sh("exit 1")).status(&[0, 1]).unwrap(), 1);
+        assert_eq!(Task::new("x", sh("exit 0")).status(&[0, 1]).unwrap(), 0);
+        assert!(Task::new("x", sh("exit 2")).status(&[0, 1]).is_err());
+        assert!(Task::new("x", sh("kill -9 $$")).status(&[0, 9]).is_err());
     }
 
     #[test]
