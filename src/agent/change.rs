@@ -146,7 +146,8 @@ impl Change {
             Self::Database(database) => {
                 let how = differs(target, &database.entry)?;
                 let how = how.map(|how| format!("database {}: {how}\n", database.entry.shown()));
-                let said = database.said.iter();
+                let outdated = database::outdated(&target.path(&database.entry.path))?;
+                let said = outdated.iter().chain(&database.said);
                 let said = said.map(|line| format!("database: {line}\n"));
                 Ok(how.into_iter().chain(said).collect())
             }
@@ -313,8 +314,9 @@ fn sync(target: &Target, wanted: &Database) -> Result<Vec<String>> {
         created.with_context(|| format!("creating {}", path.display()))?;
         own_and_mode(target, entry)?;
     }
+    let mut said: Vec<String> = database::upgrade(&path)?.into_iter().collect();
     let mut db = database::open(&path)?;
-    let mut said = database::sync(&mut db, &wanted.desired, wanted.now)?;
+    said.extend(database::sync(&mut db, &wanted.desired, wanted.now)?);
     if let (Some(how), true) = (how, said.is_empty()) {
         said.push(format!("{}: {how}", entry.path.display()));
     }

@@ -47,6 +47,9 @@ pub struct DesiredUser {
     pub hash: String,
     /// The quota in bytes.
     pub quota: i64,
+    /// The person's name.
+    #[serde(default)]
+    pub name: Option<String>,
 }
 
 impl Desired {
@@ -77,7 +80,9 @@ impl Desired {
             for alias in &user.aliases {
                 desired.alias(alias.to_string(), [&user.address]);
             }
-            desired.users.insert(address, DesiredUser { hash, quota });
+            let name = user.name.clone();
+            let user = DesiredUser { hash, quota, name };
+            desired.users.insert(address, user);
         }
         for alias in &answers.aliases {
             let address = match &alias.address {

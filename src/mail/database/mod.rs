@@ -6,6 +6,7 @@
 mod desired;
 mod schema;
 mod sync;
+mod upgrade;
 
 use std::path::Path;
 
@@ -15,17 +16,20 @@ use rusqlite::{Connection, OpenFlags};
 pub use desired::{Desired, DesiredUser};
 pub use schema::VERSION;
 pub use sync::sync;
+pub use upgrade::{outdated, upgrade};
 
 /// Mode of the file: its group are the daemons that read it.
 pub const MODE: u32 = 0o640;
 /// Group of the file: smtpd's lookups and dovecot's logins, and nobody else.
 pub const GROUP: &str = "maildb";
 
-/// Opens the database for writing, brings its schema up to date; creates it if need be.
+/// Opens the database for writing, brings its schema up to date ([`upgrade`]); creates it if need
+/// be.
 ///
 /// # Errors
 /// When the file cannot be opened or written, or a newer version of this program wrote it.
 pub fn open(path: &Path) -> Result<Connection> {
+    upgrade(path)?;
     let what = || format!("opening the database {}", path.display());
     let mut db = Connection::open(path).with_context(what)?;
     prepare(&mut db).with_context(what)?;

@@ -4,13 +4,14 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OptionalExtension};
 
 /// The version that this program writes, `meta.schema_version`.
-pub const VERSION: usize = 1;
+pub const VERSION: usize = 2;
 
 /// Entry `n` leads from version `n` to `n + 1`. Published ones are never changed.
 ///
 /// Times are seconds since 1970. `local_part` NULL is the catch-all. `mail_key_public` and
 /// `wrapped_key` have their place for encryption at rest, which nothing uses yet.
-const MIGRATIONS: [&str; VERSION] = ["
+const MIGRATIONS: [&str; VERSION] = [
+    "
     CREATE TABLE domain (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -45,7 +46,10 @@ const MIGRATIONS: [&str; VERSION] = ["
     ) STRICT;
     CREATE UNIQUE INDEX alias_once ON alias (domain_id, coalesce(local_part, ''), target);
     CREATE INDEX alias_address ON alias (domain_id, local_part);
-"];
+",
+    // the person's name, which only the answers had
+    "ALTER TABLE user ADD COLUMN display_name TEXT;",
+];
 
 /// Brings the schema to [`VERSION`], each step in a transaction of its own.
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
@@ -77,7 +81,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<()> {
 }
 
 /// 0 for a file without tables.
-fn version(db: &Connection) -> Result<usize> {
+pub(super) fn version(db: &Connection) -> Result<usize> {
     let exists: bool = db.query_row(
         "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'meta'",
         [],
@@ -99,17 +103,34 @@ fn version(db: &Connection) -> Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A database as the first version left it, with a user in it.
+    pub const FIRST: &str = "
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+        CREATE TABLE domain (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE user (
+            id INTEGER PRIMARY KEY, local_part TEXT NOT NULL,
+            domain_id INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,
+            enabled INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+            quota_bytes INTEGER NOT NULL, mail_key_public BLOB, created INTEGER NOT NULL,
+            UNIQUE (local_part, domain_id)
+        ) STRICT;
+        INSERT INTO meta VALUES ('schema_version', '1');
+        INSERT INTO domain VALUES (1, 'example.org', 0);
+        INSERT INTO user VALUES (1, 'old', 1, 1, 1, NULL, 0);";
 
     #[test]
     fn a_newer_schema_is_refused() {
         let mut db = Connection::open_in_memory().unwrap();
         migrate(&mut db).unwrap();
         migrate(&mut db).unwrap();
-        db.execute("UPDATE meta SET value = '2'", []).unwrap();
+        db.execute("UPDATE meta SET value = '99'", []).unwrap();
         let error = migrate(&mut db).unwrap_err().to_string();
-        assert!(error.contains("has schema version 2"), "{error}");
+        assert!(error.contains("has schema version 99"), "{error}");
         db.execute("DELETE FROM meta", []).unwrap();
         let error = migrate(&mut db).unwrap_err().to_string();
         assert!(error.contains("not one of ours"), "{error}");

@@ -156,6 +156,11 @@ impl Sync<'_> {
                     self.db.execute(set, params![id, user.quota])?;
                     self.say(format!("user {address}: quota changed"));
                 }
+                if last.map_or(user.name.is_some(), |l| l.name != user.name) {
+                    let set = "UPDATE user SET display_name = ?2 WHERE id = ?1";
+                    self.db.execute(set, params![id, user.name])?;
+                    self.say(format!("user {address}: name changed"));
+                }
                 id
             }
             // removed by other means
@@ -163,9 +168,9 @@ impl Sync<'_> {
             None => {
                 let domain = self.domain(domain)?;
                 self.db.execute(
-                    "INSERT INTO user (local_part, domain_id, quota_bytes, created)
-                     VALUES (?1, ?2, ?3, ?4)",
-                    params![local, domain, user.quota, self.now],
+                    "INSERT INTO user (local_part, domain_id, quota_bytes, created, display_name)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![local, domain, user.quota, self.now, user.name],
                 )?;
                 self.say(format!("user {address} added"));
                 self.db.last_insert_rowid()
