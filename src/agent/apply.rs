@@ -12,13 +12,16 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{
-    console::say,
+    console::{complain, say},
     discover::{self, Found},
     paths::Paths,
-    services, status,
-    status::{Outcome, Status, StepStatus},
+    services,
+    state::{self, State, format, kept::Kept},
+    status,
+    status::{MEMORY, Outcome, Status, StepStatus},
     steps::{self, Input, Step},
     target::Target,
+    wanted::{self, Origin, Wanted},
 };
 use crate::{answers::Answers, util::files};
 
@@ -88,21 +91,71 @@ fn lock(target: &Target) -> Result<fs::File> {
 
 /// `None` if there are no answers.
 fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Option<()>> {
-    let Some(found) = find(options)? else {
+    let paths = Paths::default();
+    // the folders of an appliance that runs from memory are looked at in a dry run, nothing more
+    let place = target.is_live() && !options.dry_run;
+    let mut state = None;
+    if place {
+        state = state::open_existing(&paths)?;
+        note(state.as_ref(), status);
+    }
+    format::check_in(target, &paths)?;
+    let kept = Kept::read(target, &paths)?;
+    let origin = match options.answers {
+        Some(_) => Origin::Hand,
+        None => Origin::Outside,
+    };
+    let Some(wanted) = wanted::decide(find(options), origin, &kept)? else {
         return Ok(None);
     };
-    status.source = Some(found.source.clone());
-    let answers = check(&found)?;
-    let paths = Paths::default();
+    status.source = Some(wanted.source.clone());
+    if let Some(error) = &wanted.refused {
+        complain(format_args!("{error:#}\n\n{CARRIED_ON}"));
+    }
+    if let (true, None, Some(device)) = (place, &state, &wanted.answers.state) {
+        note(Some(&state::create(device, &paths)?), status);
+    }
+    bring_about(options, target, &paths, &wanted, status)?;
+    match wanted.refused {
+        Some(error) => Err(error.context(CARRIED_ON)),
+        None => Ok(Some(())),
+    }
+}
+
+/// Said of answers that were refused on a server that has others.
+const CARRIED_ON: &str = "the server goes on with the answers that it has";
+
+/// Tells of the state volume, where there is one.
+fn note(state: Option<&State>, status: &mut Status) {
+    let Some(state) = state else { return };
+    status.state = Some(state.device.display().to_string());
+    let step = state.step();
+    say(format_args!(
+        "ezmail: {:<13} {}",
+        step.name,
+        summary(&step.done)
+    ));
+    status.steps.push(step);
+}
+
+fn bring_about(
+    options: &Options,
+    target: &Target,
+    paths: &Paths,
+    wanted: &Wanted,
+    status: &mut Status,
+) -> Result<()> {
+    let answers = &wanted.answers;
     let templates = match &options.templates {
         Some(folder) => folder.clone(),
         None => target.path(Path::new(TEMPLATES)),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let input = Input {
-        answers: &answers,
+        answers,
+        wanted,
         target,
-        paths: &paths,
+        paths,
         templates: &templates,
         memory_mib: match options.memory_mib {
             Some(mib) => mib,
@@ -112,26 +165,24 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     };
     let steps = steps::plan(&input)?;
     if options.dry_run {
-        preview(&steps, target)?;
-        return Ok(Some(()));
+        return preview(&steps, target);
     }
     write(&steps, target, status)?;
     if target.is_live() {
-        start(&answers, &status.pending)?;
+        start(answers, &status.pending)?;
     }
     status.pending.clear();
-    if let Some(line) = volatile(&answers) {
-        say(format_args!("ezmail: {line}"));
+    if target.is_live() && status.state.is_none() {
+        say(format_args!("ezmail: {MEMORY}"));
     }
     for note in steps.iter().flat_map(|s| &s.notes) {
         say(format_args!("\n{note}"));
     }
-    let records = paths.records.clone();
     say(format_args!(
         "ezmail: these records are kept in {}",
-        records.display()
+        paths.records.display()
     ));
-    Ok(Some(()))
+    Ok(())
 }
 
 fn find(options: &Options) -> Result<Option<Found>> {
@@ -144,22 +195,6 @@ fn find(options: &Options) -> Result<Option<Found>> {
     let cmdline = files::read_to_string(Path::new("/proc/cmdline"))?;
     let sources = discover::sources(&cmdline)?;
     discover::find(&sources, |line| say(format_args!("ezmail: {line}")))
-}
-
-fn check(found: &Found) -> Result<Answers> {
-    let (answers, report) = found.answers();
-    match answers {
-        Some(answers) => {
-            if !report.findings().is_empty() {
-                say(format_args!("{report}\n"));
-            }
-            Ok(answers)
-        }
-        None => bail!(
-            "the answers from {} are not right, so nothing was changed:\n\n{report}",
-            found.source
-        ),
-    }
 }
 
 fn preview(steps: &[Step], target: &Target) -> Result<()> {
@@ -231,16 +266,6 @@ fn start(answers: &Answers, changed: &BTreeSet<String>) -> Result<()> {
     services::start(changed)?;
     say(format_args!("ezmail: the mail services are starting"));
     Ok(())
-}
-
-/// What is to be said about a state volume: nothing keeps the state over a reboot so far.
-fn volatile(answers: &Answers) -> Option<String> {
-    let state = answers.state.as_ref()?;
-    Some(format!(
-        "the state volume {} is not used by this version: mail, keys and settings are in memory \
-         and gone after a reboot",
-        state.device
-    ))
 }
 
 /// MemTotal of proc_meminfo(5), in MiB.

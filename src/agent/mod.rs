@@ -1,10 +1,12 @@
 //! The agent: makes a booted image the mail server that its answers describe.
 //!
-//! [`discover`] finds the answers, [`steps`] plan what they ask for without writing anything,
-//! [`change`] compares and writes, [`services`] checks and starts the daemons, [`status`] remembers
+//! [`state`] puts the state volume in place, [`discover`] finds the answers and [`wanted`] decides
+//! which apply, [`steps`] plan what they ask for without writing anything, [`change`] compares and
+//! writes, [`services`] checks and starts the daemons, [`status`] remembers
 //! what was done; [`apply`] is the way through all of them.
 
 pub mod apply;
+pub mod block;
 pub mod change;
 pub mod cli;
 pub mod console;
@@ -13,6 +15,8 @@ pub mod discover;
 pub mod paths;
 pub mod render;
 pub mod services;
+pub mod state;
 pub mod status;
 pub mod steps;
 pub mod target;
+pub mod wanted;

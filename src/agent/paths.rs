@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// What outlives a boot, once there is a state volume.
+    /// What outlives a boot where there is a state volume, which is mounted here.
     pub state: PathBuf,
     /// The SQLite database of domains, users and aliases.
     pub database: PathBuf,
@@ -29,6 +29,12 @@ pub struct Paths {
     pub filter_spool: PathBuf,
     /// rspamd's socket for the filter, in a folder that only the filter's group passes.
     pub rspamd_socket: PathBuf,
+    /// rspamd's own data.
+    pub rspamd: PathBuf,
+    /// valkey's data: what rspamd has learnt.
+    pub valkey: PathBuf,
+    /// The journals of all boots, where they are kept.
+    pub journal: PathBuf,
     /// dovecot's socket for deliveries.
     pub lmtp_socket: PathBuf,
 }
@@ -45,6 +51,9 @@ impl Default for Paths {
             records: state.join("dns-records.txt"),
             spool: "/var/spool/smtpd".into(),
             filter_spool: state.join("filter"),
+            rspamd: "/var/lib/rspamd".into(),
+            valkey: "/var/lib/valkey".into(),
+            journal: "/var/log/journal".into(),
             rspamd_socket: "/run/ezmail/rspamd/normal.sock".into(),
             lmtp_socket: "/run/dovecot/lmtp".into(),
             state: state.into(),

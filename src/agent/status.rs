@@ -10,6 +10,10 @@ use crate::util::files;
 /// Where it is kept: gone with the boot that it is about.
 pub const FILE: &str = "/run/ezmail/status.json";
 
+/// What is said wherever the state of an appliance without a state volume is told.
+pub const MEMORY: &str = "\
+no state volume: this server runs from memory. Mail, keys and settings are GONE after a reboot";
+
 /// How an apply ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +37,9 @@ pub struct Status {
     pub source: Option<String>,
     /// What went wrong, or is waited for. Without secrets.
     pub message: Option<String>,
+    /// The device of the state volume; none: the appliance runs from memory.
+    #[serde(default)]
+    pub state: Option<String>,
     /// What each step did, in their order.
     pub steps: Vec<StepStatus>,
     /// Units whose files changed and that were not told, because something went wrong before.
@@ -59,6 +66,7 @@ impl Status {
             outcome,
             source,
             message,
+            state: None,
             steps: Vec::new(),
             pending: BTreeSet::new(),
         }
@@ -100,6 +108,11 @@ impl fmt::Display for Status {
         writeln!(f, "{outcome}")?;
         if let Some(source) = &self.source {
             writeln!(f, "answers: {source}")?;
+        }
+        match &self.state {
+            Some(device) => writeln!(f, "state volume: {device}")?,
+            None if self.outcome == Outcome::Waiting => {}
+            None => writeln!(f, "{MEMORY}")?,
         }
         if let Some(message) = &self.message {
             writeln!(f, "{message}")?;

@@ -14,6 +14,7 @@ pub mod command;
 pub mod docs;
 pub mod example;
 mod export;
+mod hashed;
 mod mask;
 pub mod model;
 mod node;

@@ -57,7 +57,7 @@ fn a_second_apply_writes_nothing() {
             .lines()
             .filter(|l| l.ends_with(" unchanged"))
             .collect();
-        assert_eq!(steps.len(), 9, "{lines}");
+        assert_eq!(steps.len(), 10, "{lines}");
     }
 }
 
@@ -125,8 +125,16 @@ fn changed_answers_change_what_they_should() {
     let changed: Vec<_> = changed.map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         changed,
-        ["etc/knot-resolver/kresd.conf", "var/lib/ezmail/mail.sqlite"]
+        [
+            "etc/knot-resolver/kresd.conf",
+            "var/lib/ezmail/answers/answers.toml",
+            "var/lib/ezmail/mail.sqlite",
+        ]
     );
+    // what changed is shown
+    for line in ["-quota = \"2G\"\n", "+quota = \"3G\"\n", "+[dns]\n"] {
+        assert!(done.stdout().contains(line), "{line}{}", done.text());
+    }
 
     // another name: a certificate for it with the same key, and the same DKIM keys
     let key = world.read("var/lib/ezmail/tls/key.pem");
@@ -231,6 +239,75 @@ fn what_a_broken_off_apply_has_changed_is_not_forgotten() {
     let mended = world.apply(&good("small"));
     assert!(mended.status.success(), "{}", mended.text());
     assert_eq!(pending(&world), [""; 0]);
+}
+
+#[test]
+fn the_answers_are_kept_without_a_plain_password() {
+    let world = World::new();
+    let plain = world::text("small").replace(
+        "password_hash = \"",
+        "password = \"wood stapler under rain\" # \"",
+    );
+    assert!(plain.contains("password = \"wood"));
+    let first = world.apply(&world.answers("a.toml", &plain));
+    assert!(first.status.success(), "{}", first.text());
+    let kept = world.read("var/lib/ezmail/answers/answers.toml");
+    assert!(kept.contains("password_hash = \"$argon2id$"), "{kept}");
+    for place in ["var/lib/ezmail", "run", "etc"] {
+        for entry in walkdir::WalkDir::new(world.path(place)) {
+            let entry = entry.unwrap();
+            if entry.file_type().is_file() {
+                let bytes = fs::read(entry.path()).unwrap();
+                let there = bytes.windows(12).any(|w| w == b"wood stapler");
+                assert!(!there, "{} has the password", entry.path().display());
+            }
+        }
+    }
+    // the same password again is the same hash: nothing is written
+    let before = world.inodes();
+    let again = world.apply(&world.answers("a.toml", &plain));
+    assert!(again.status.success(), "{}", again.text());
+    assert_eq!(world.inodes(), before);
+}
+
+#[test]
+fn a_newer_state_is_refused_and_an_older_one_brought_up_to_date() {
+    let world = World::new();
+    assert!(world.apply(&good("small")).status.success());
+    let stamp = world.path("var/lib/ezmail/state.json");
+    let own = fs::read_to_string(&stamp).unwrap();
+    fs::write(&stamp, "{\"format\": 7, \"version\": \"9.9.9\"}").unwrap();
+    let before = world.inodes();
+    let done = world.apply(&good("small"));
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(world.inodes(), before);
+    insta::assert_snapshot!(done.stderr());
+    fs::write(&stamp, own).unwrap();
+
+    // as the first version of the schema was
+    let path = world.path("var/lib/ezmail/mail.sqlite");
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch(
+        "ALTER TABLE user DROP COLUMN display_name;
+         UPDATE meta SET value = '1' WHERE key = 'schema_version';",
+    )
+    .unwrap();
+    drop(db);
+    let preview = world.run(&good("small"), &["--dry-run"]).stdout();
+    assert!(
+        preview.contains("database: schema 1 becomes 2; "),
+        "{preview}"
+    );
+    let done = world.apply(&good("small"));
+    assert!(done.status.success(), "{}", done.text());
+    assert!(
+        done.stdout().contains("schema 1 becomes 2; "),
+        "{}",
+        done.text()
+    );
+    assert!(world.path("var/lib/ezmail/mail.sqlite.schema-1").exists());
+    let again = world.apply(&good("small")).stdout();
+    assert!(!again.contains("schema 1"), "{again}");
 }
 
 #[test]

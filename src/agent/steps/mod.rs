@@ -3,6 +3,7 @@
 //! Planning reads and computes and writes nothing, so that a mistake in any step leaves all of
 //! them undone; [`super::change`] then applies what was planned.
 
+mod answers;
 mod configuration;
 mod database;
 mod dkim;
@@ -17,7 +18,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{change::Change, paths::Paths, target::Target};
+use super::{change::Change, paths::Paths, target::Target, wanted::Wanted};
 use crate::answers::Answers;
 
 /// A step with what it will do.
@@ -38,6 +39,8 @@ pub struct Step {
 pub struct Input<'a> {
     /// The answers.
     pub answers: &'a Answers,
+    /// Where they came from, and what is kept of them.
+    pub wanted: &'a Wanted,
     /// What is there already.
     pub target: &'a Target,
     /// Where things lie.
@@ -66,7 +69,7 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
         });
         Ok(())
     };
-    add("state", "folders of the state", Ok(state::plan(input)))?;
+    add("state", "folders of the state", state::plan(input))?;
     add("hostname", "the server's name", Ok(hostname::plan(input)))?;
     add(
         "network",
@@ -89,5 +92,12 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     if let Some(step) = steps.last_mut() {
         step.notes.push(text);
     }
+    let kept = answers::plan(input).context("step 'answers' (kept for the next boot)")?;
+    steps.push(Step {
+        name: "answers",
+        title: "kept for the next boot",
+        changes: kept,
+        notes: Vec::new(),
+    });
     Ok(steps)
 }

@@ -1,9 +1,14 @@
 //! The folders that hold what is worth keeping.
 
-use super::Input;
-use crate::agent::change::{Change, Entry};
+use anyhow::Result;
 
-pub(super) fn plan(input: &Input<'_>) -> Vec<Change> {
+use super::Input;
+use crate::agent::{
+    change::{Change, Entry, File},
+    state::format,
+};
+
+pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let paths = input.paths;
     let root = |path, mode| Entry::of_root(path, mode);
     let owned = |path, mode, user, group| Entry {
@@ -11,7 +16,7 @@ pub(super) fn plan(input: &Input<'_>) -> Vec<Change> {
         group,
         ..Entry::of_root(path, mode)
     };
-    [
+    let folders = [
         // everybody passes through; what is in it is guarded by itself
         root(paths.state.clone(), 0o755),
         root(paths.state.join("secrets"), 0o700),
@@ -20,7 +25,12 @@ pub(super) fn plan(input: &Input<'_>) -> Vec<Change> {
         owned(paths.dkim.clone(), 0o750, "root", "_rspamd"),
         owned(paths.filter_spool.clone(), 0o700, "ezmail", "ezmail"),
         owned(paths.mail.clone(), 0o700, "vmail", "vmail"),
-    ]
-    .map(Change::Folder)
-    .into()
+        // as their packages have them
+        root(paths.spool.clone(), 0o711),
+        owned(paths.rspamd.clone(), 0o750, "_rspamd", "_rspamd"),
+        owned(paths.valkey.clone(), 0o750, "valkey", "valkey"),
+    ];
+    let stamp = File::open(paths.state.join(format::FILE), format::text()?);
+    let folders = folders.map(Change::Folder).into_iter();
+    Ok(folders.chain([Change::File(stamp)]).collect())
 }

@@ -1,0 +1,133 @@
+//! Which device is the state volume, and which may become it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::LABEL;
+use crate::{agent::block::Device, util::size::size};
+
+/// Smallest device, in bytes: below it, file system and queue leave no room for mail.
+const SMALLEST: u64 = 256 << 20;
+
+/// The one state volume.
+///
+/// # Errors
+/// When there are several: to take one of them would be to guess whose mail this is.
+pub fn labelled(devices: &[Device]) -> Result<Option<&Device>> {
+    let found: Vec<&Device> = devices
+        .iter()
+        .filter(|d| d.label.as_deref() == Some(LABEL) && d.fstype.as_deref() == Some("ext4"))
+        .collect();
+    if let [_, _, ..] = &found[..] {
+        let names: Vec<String> = found.iter().map(|d| d.described()).collect();
+        bail!(
+            "several state volumes are attached, and it is not clear which one is this server's: \
+             {}; detach all but one and restart",
+            names.join(", ")
+        );
+    }
+    Ok(found.first().copied())
+}
+
+/// The device at `path`, where the answers want a state volume to be created.
+///
+/// # Errors
+/// When it is no device that can be written, is in use, or is too small.
+pub fn named<'a>(path: &Path, name: &str, devices: &'a [Device]) -> Result<&'a Device> {
+    let Some(device) = devices.iter().find(|d| d.path == path) else {
+        bail!("{name} (state.device in the answers) is not a disk");
+    };
+    if device.ro || device.kind == "rom" {
+        bail!("{name} (state.device in the answers) cannot be written to: name another device");
+    }
+    for used in std::iter::once(device).chain(parts(device, devices)) {
+        if let Some(place) = used.mounted_at().next() {
+            bail!(
+                "{name} (state.device in the answers) is in use: {} is mounted at {place}; name \
+                 another device",
+                used.path.display()
+            );
+        }
+    }
+    if device.size < SMALLEST {
+        bail!(
+            "{name} (state.device in the answers) is too small: it has {}, {} is the least",
+            size(device.size),
+            size(SMALLEST)
+        );
+    }
+    Ok(device)
+}
+
+/// What is known to be on a device, in words; `None` if nothing is.
+pub fn holds(device: &Device, devices: &[Device]) -> Option<String> {
+    let parts = parts(device, devices);
+    let known = device.fstype.is_some() || device.label.is_some();
+    let table = device.kind != "part" && device.pttype.is_some();
+    if !known && !table && parts.is_empty() {
+        return None;
+    }
+    let all = std::iter::once(device).chain(parts);
+    Some(all.map(Device::described).collect::<Vec<_>>().join(", "))
+}
+
+/// The refusal of a device that holds `what`.
+pub(super) fn not_blank(name: &str, what: &str) -> String {
+    format!(
+        "{name} (state.device in the answers) is not blank: {what}; nothing was changed. Name a \
+         blank device, or let the server erase this one with `wipe = true` in `[state]`"
+    )
+}
+
+/// The partitions of a disk, and what stands on it otherwise.
+pub(super) fn parts<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
+    let of = |d: &&Device| d.pkname.as_deref() == Some(device.name());
+    devices.iter().filter(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::block::tests::devices;
+
+    #[test]
+    fn the_label_decides() {
+        let mut all = devices();
+        let found = labelled(&all).unwrap().unwrap();
+        assert_eq!(found.path, Path::new("/dev/vdb"));
+        let copy = Device {
+            path: "/dev/vdd".into(),
+            ..found.clone()
+        };
+        all.push(copy);
+        let error = labelled(&all).unwrap_err();
+        insta::assert_snapshot!(error, @"several state volumes are attached, and it is not clear which one is this server's: /dev/vdb (ext4, label ezmail-state, 1.07 GB), /dev/vdd (ext4, label ezmail-state, 1.07 GB); detach all but one and restart");
+        all.retain(|d| d.label.as_deref() != Some(LABEL));
+        assert_eq!(labelled(&all).unwrap(), None);
+    }
+
+    #[test]
+    fn each_refusal_says_what_was_found() {
+        let all = devices();
+        let refused = |device: &str| named(Path::new(device), device, &all).unwrap_err();
+        insta::assert_snapshot!(refused("/dev/null"), @"/dev/null (state.device in the answers) is not a disk");
+        insta::assert_snapshot!(refused("/dev/sr0"), @"/dev/sr0 (state.device in the answers) cannot be written to: name another device");
+        insta::assert_snapshot!(refused("/dev/vdb"), @"/dev/vdb (state.device in the answers) is in use: /dev/vdb is mounted at /var/lib/ezmail; name another device");
+        let mut small = devices();
+        small[6].size = 1 << 20;
+        let error = named(Path::new("/dev/vdc"), "/dev/vdc", &small).unwrap_err();
+        insta::assert_snapshot!(error, @"/dev/vdc (state.device in the answers) is too small: it has 1.0 MB, 268.4 MB is the least");
+    }
+
+    #[test]
+    fn what_a_device_holds_is_named() {
+        let all = devices();
+        assert_eq!(holds(&all[6], &all), None);
+        let what = holds(&all[2], &all).unwrap();
+        insta::assert_snapshot!(not_blank("/dev/vda", &what), @"/dev/vda (state.device in the answers) is not blank: /dev/vda (gpt partition table, 10.00 GB), /dev/vda1 (vfat, label EFI, 512.0 MB), /dev/vda2 (ext4, 9.00 GB); nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[state]`");
+        let part = holds(&all[4], &all).unwrap();
+        assert_eq!(part, "/dev/vda2 (ext4, 9.00 GB)");
+        assert_eq!(parts(&all[2], &all).len(), 2);
+    }
+}

@@ -1,0 +1,161 @@
+//! Makes the file system of the state volume.
+//!
+//! Power may fail at any moment of it, and the next boot has to tell a half-made state volume from
+//! somebody else's data. So a mark is written first, to the end of the device, beyond the file
+//! system; the file system is made with another label; and the label that makes it the state
+//! volume comes last. What has the mark and not the label is made again from the start.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use super::{LABEL, choose::parts};
+use crate::{agent::block::Device, util::run::Task};
+
+/// The file system's label while it is made.
+const UNFINISHED: &str = "ezmail-new";
+/// What is left free at the end of the device; the file system grows over it when it is opened.
+const TAIL: u64 = 1 << 20;
+/// The mark: the last block of the device.
+const BLOCK: usize = 4096;
+const MARK: &[u8] = b"ezmail: a state volume is being created on this device\n";
+
+/// Whether the making of a state volume was broken off here.
+///
+/// # Errors
+/// When the device cannot be read.
+pub fn is_unfinished(device: &Device) -> Result<bool> {
+    if device.label.as_deref() == Some(LABEL) || device.size < TAIL {
+        return Ok(false);
+    }
+    let what = || format!("reading the end of {}", device.path.display());
+    let mut file = File::open(&device.path).with_context(what)?;
+    file.seek(SeekFrom::Start(device.size - BLOCK as u64))
+        .with_context(what)?;
+    let mut found = [0; MARK.len()];
+    file.read_exact(&mut found).with_context(what)?;
+    Ok(found == MARK)
+}
+
+/// Makes the state volume on `device`, erasing what is on it if `erase`; returns what was done,
+/// a line each. Whether it may be done has been decided.
+///
+/// # Errors
+/// When a tool fails or the device cannot be written.
+pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<String>> {
+    let mut done = Vec::new();
+    mark(device)?;
+    if erase {
+        let parts = parts(device, devices);
+        for part in parts.iter().copied().chain([device]) {
+            let mut command = Command::new("wipefs");
+            command
+                .args(["--all", "--force", "--quiet"])
+                .arg(&part.path);
+            Task::new(format!("erasing {}", part.path.display()), command).run()?;
+        }
+        done.push(format!("{} erased", device.described()));
+    }
+    let mut command = Command::new("mke2fs");
+    command
+        .args(["-q", "-F", "-t", "ext4", "-m", "1", "-L", UNFINISHED])
+        // a damaged file system takes no more mail
+        .args(["-e", "remount-ro"])
+        // the first mail does not wait for it, and no write is left to guess at
+        .args(["-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=0"])
+        .arg(&device.path)
+        .arg(format!("{}k", (device.size - TAIL) / 1024));
+    Task::new("creating the state volume", command).run()?;
+    sync(&device.path)?;
+    let mut command = Command::new("e2label");
+    command.arg(&device.path).arg(LABEL);
+    Task::new("naming the state volume", command).run()?;
+    sync(&device.path)?;
+    done.push(format!("created on {}", device.path.display()));
+    Ok(done)
+}
+
+fn mark(device: &Device) -> Result<()> {
+    let what = || format!("marking {} as being made", device.path.display());
+    let mut block = MARK.to_vec();
+    block.resize(BLOCK, 0);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .open(&device.path)
+        .with_context(what)?;
+    file.seek(SeekFrom::Start(device.size - BLOCK as u64))
+        .and_then(|_| file.write_all(&block))
+        .and_then(|()| file.sync_all())
+        .with_context(what)
+}
+
+fn sync(device: &Path) -> Result<()> {
+    File::open(device)
+        .and_then(|f| f.sync_all())
+        .with_context(|| format!("syncing {}", device.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::block::tests::devices;
+
+    /// A file in a device's place: the tools take it as well.
+    fn device(folder: &Path) -> Device {
+        let path = folder.join("disk");
+        let file = File::create(&path).unwrap();
+        file.set_len(300 << 20).unwrap();
+        Device {
+            path,
+            size: 300 << 20,
+            ..devices().pop().unwrap()
+        }
+    }
+
+    fn label(device: &Device) -> String {
+        let mut command = Command::new("e2label");
+        command.arg(&device.path);
+        let text = Task::new("reading the label", command).output().unwrap();
+        text.trim().to_owned()
+    }
+
+    #[test]
+    fn what_was_broken_off_is_known_and_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut device = device(folder.path());
+        assert!(!is_unfinished(&device).unwrap());
+        mark(&device).unwrap();
+        assert!(is_unfinished(&device).unwrap());
+        let done = run(&device, &[], false).unwrap();
+        assert_eq!(done.len(), 1);
+        assert_eq!(label(&device), LABEL);
+        device.label = Some(LABEL.to_owned());
+        assert!(!is_unfinished(&device).unwrap());
+        // the mark lies beyond the file system, which the tools find sound
+        let mut command = Command::new("e2fsck");
+        command.args(["-f", "-n"]).arg(&device.path);
+        Task::new("checking", command).run().unwrap();
+    }
+
+    #[test]
+    fn what_was_there_is_erased_when_that_is_allowed() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = device(folder.path());
+        let mut command = Command::new("mke2fs");
+        command.args(["-q", "-F", "-L", "other"]).arg(&device.path);
+        Task::new("making another file system", command)
+            .run()
+            .unwrap();
+        let error = crate::agent::state::blank::check(&device, "/dev/vdc").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("there is data of an unknown kind"), "{text}");
+        let done = run(&device, &[], true).unwrap();
+        assert!(done[0].ends_with(" erased"), "{done:?}");
+        assert_eq!(label(&device), LABEL);
+    }
+}

@@ -1,0 +1,122 @@
+//! The state volume: the disk that holds everything worth keeping.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`choose`] | which device it is, or where it may be created |
+//! | [`blank`] | whether a device holds anything |
+//! | [`create`] | makes the file system, so that a broken-off try is made again |
+//! | [`volume`] | checks it, mounts it, grows it |
+//! | [`journal`] | the journal of all boots as one |
+//! | [`format`] | which version of ezmail wrote it |
+//! | [`kept`] | the answers that are kept on it |
+//!
+//! Everything but [`format`] and [`kept`] is for the running appliance alone: an apply to a folder
+//! takes what is below the folder for the state.
+
+pub mod blank;
+pub mod choose;
+pub mod create;
+pub mod format;
+pub mod journal;
+pub mod kept;
+pub mod volume;
+
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::{block, paths::Paths, status::StepStatus};
+use crate::answers::model;
+
+/// The label of the file system.
+pub const LABEL: &str = "ezmail-state";
+
+/// How long a device that the answers name may take to appear.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The state volume of the running appliance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The device.
+    pub device: PathBuf,
+    /// What was done to have it in place, a line each.
+    pub done: Vec<String>,
+}
+
+impl State {
+    /// As a step of the apply.
+    pub fn step(&self) -> StepStatus {
+        StepStatus {
+            name: "volume".to_owned(),
+            title: "the state volume".to_owned(),
+            done: self.done.clone(),
+        }
+    }
+}
+
+/// Puts an existing state volume in place, whatever the answers say: it is found by its label.
+///
+/// # Errors
+/// When there are several, or the one there is cannot be checked, mounted or read.
+pub fn open_existing(paths: &Paths) -> Result<Option<State>> {
+    let devices = block::list()?;
+    match choose::labelled(&devices)? {
+        Some(device) => volume::open(device, paths).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Creates the state volume on the device that the answers name, and puts it in place.
+///
+/// Only for answers with a `[state]`, and where [`open_existing`] found none.
+///
+/// # Errors
+/// When the device is not there, holds something and may not be wiped, or cannot be written.
+pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
+    let path = wait_for(Path::new(&wanted.device))?;
+    let devices = block::list()?;
+    let name = &wanted.device;
+    let device = choose::named(&path, name, &devices)?;
+    let erase = wanted.wipe || create::is_unfinished(device)?;
+    if !erase {
+        if let Some(what) = choose::holds(device, &devices) {
+            bail!(choose::not_blank(name, &what));
+        }
+        blank::check(device, name)?;
+    }
+    let mut done = create::run(device, &devices, erase)?;
+    let mut state = volume::open(&device.named(LABEL), paths)?;
+    done.append(&mut state.done);
+    state.done = done;
+    Ok(state)
+}
+
+/// The node behind the name in the answers, which may be a link such as `/dev/disk/by-id/...`.
+fn wait_for(device: &Path) -> Result<PathBuf> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match device.canonicalize() {
+            Ok(path) => return Ok(path),
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(500)),
+            Err(e) => {
+                let known: Vec<String> = block::list()?
+                    .iter()
+                    .filter(|d| d.kind == "disk" || d.kind == "part")
+                    .map(block::Device::described)
+                    .collect();
+                return Err(e).with_context(|| {
+                    format!(
+                        "there is no state volume, and no device {} to create it on (state.device \
+                         in the answers); there are: {}",
+                        device.display(),
+                        known.join(", ")
+                    )
+                });
+            }
+        }
+    }
+}
