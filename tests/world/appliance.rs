@@ -131,15 +131,32 @@ impl Appliance {
 
     /// As [`Self::boot`], on a machine of that kind.
     pub fn boot_as(kind: Kind, world: &World, iso: &Path, answers: &str) -> Result<Self> {
+        Self::boot_with(kind, world, iso, Some(answers), |_| {})
+    }
+
+    /// As [`Self::boot_as`], perhaps without answers, and with `adjust` to have the last word about
+    /// the machine.
+    pub fn boot_with(
+        kind: Kind,
+        world: &World,
+        iso: &Path,
+        answers: Option<&str>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
         let folder = world.folder();
-        let file = folder.join("answers.toml");
-        files::write(&file, answers, 0o600)?;
-        let volume = folder.join("answers.img");
-        answers_volume(&file, &[], &volume)?;
         let mut config = Config::new(Some(iso), &folder.join("serial.log"));
         config.memory_mib = kind.memory_mib;
         config.firmware = kind.firmware;
-        config.volumes.push(volume);
+        if let Some(answers) = answers {
+            let file = folder.join("answers.toml");
+            files::write(&file, answers, 0o600)?;
+            let volume = folder.join("answers.img");
+            if volume.exists() {
+                std::fs::remove_file(&volume).context("removing the answers of an earlier boot")?;
+            }
+            answers_volume(&file, &[], &volume)?;
+            config.volumes.push(volume);
+        }
         config.network = Network::Tap {
             ifname: super::TAPS[0].to_owned(),
             mac: "52:54:00:00:00:10".to_owned(),
@@ -147,12 +164,26 @@ impl Appliance {
         };
         let socket = folder.join("shell.sock");
         attach(&mut config, &socket);
+        adjust(&mut config);
         let machine = Machine::start(&config)?;
         let shell = Shell::connect(&socket)?;
         Ok(Self {
             machine: Mutex::new(machine),
             shell: Mutex::new(shell),
         })
+    }
+
+    /// Pulls the plug.
+    pub fn kill(self) -> Result<()> {
+        let machine = self.machine.into_inner();
+        machine.unwrap_or_else(PoisonError::into_inner).kill()
+    }
+
+    /// Presses the power button and waits until the machine is off.
+    pub fn power_off(self) -> Result<()> {
+        let machine = self.machine.into_inner();
+        let machine = machine.unwrap_or_else(PoisonError::into_inner);
+        machine.shutdown(Duration::from_secs(300))
     }
 
     /// Waits until every port of [`PORTS`] answers on both addresses, and the shell as well.
