@@ -22,10 +22,12 @@ use crate::util::{files, run::Task};
 /// Kernel parameters of every boot entry, after archiso's own.
 ///
 /// `copytoram=n`: an image that fits into memory is no reason to fill a small server's memory
-/// with it. Nothing asks at first boot, and the kernel tells only of what is wrong. Both consoles
-/// show the boot; the last one named is `/dev/console`.
-pub const KERNEL_OPTIONS: &str =
-    "copytoram=n systemd.firstboot=no audit=0 loglevel=4 console=tty0 console=ttyS0,115200";
+/// with it. Nothing asks at first boot, and the kernel tells only of what is wrong. Users, linker
+/// cache and hardware database are in the image: without `condition_needs_update=no` every boot
+/// makes them again, as it finds an `/etc` that was never booted. Both consoles show the boot; the
+/// last one named is `/dev/console`.
+pub const KERNEL_OPTIONS: &str = "copytoram=n systemd.firstboot=no systemd.condition_needs_update=no \
+                                  audit=0 loglevel=4 console=tty0 console=ttyS0,115200";
 
 /// What a profile is rendered from.
 #[derive(Debug)]

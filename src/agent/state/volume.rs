@@ -128,11 +128,9 @@ fn grow(device: &Device) -> Result<Option<String>> {
     let mut command = Command::new("resize2fs");
     command.arg(&device.path);
     Task::new("growing the state volume", command).run()?;
-    Ok(Some(format!(
-        "grown from {} to {}",
-        size(present),
-        size(device.size)
-    )))
+    // what `create` leaves free is nothing to talk about
+    let told = device.size > present + 2 * GROW_FROM;
+    Ok(told.then(|| format!("grown from {} to {}", size(present), size(device.size))))
 }
 
 /// The bytes of a file system, from what `dumpe2fs -h` prints.
