@@ -60,6 +60,9 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
     // a schema that has moved on is no reason to refuse new answers
     let last = last.unwrap_or(None);
     let answers = answers.with_hashed_passwords(last.as_ref())?;
+    // as they will be kept and compared: what key files said is inline
+    let text = answers.to_toml()?;
+    let answers = kept::parse(&text)?;
     if origin == Origin::Outside
         && last.as_ref() == Some(&answers)
         && let Some(current) = kept.current()?
@@ -72,7 +75,7 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
         return Ok(Some(as_kept(current, None)));
     }
     let found = match origin {
-        Origin::Outside => Some(answers.to_toml()?),
+        Origin::Outside => Some(text),
         Origin::Hand => None,
     };
     if let Some(current) = kept.current().unwrap_or(None)
@@ -194,6 +197,27 @@ mod tests {
         assert_eq!(quota(&boot), "2G");
         // a changed file is news
         assert_eq!(quota(&outside(&text("3G"), &kept)), "3G");
+    }
+
+    #[test]
+    fn key_files_are_no_news_either() {
+        let text = text("1G")
+            + "[smarthost]\nhost = \"smtp.example.net\"\nusername = \"u\"\npassword_file = \"p\"\n";
+        let volume = || {
+            let mut found = found(&text).unwrap().unwrap();
+            let secret = Zeroizing::new(b"relay-password".to_vec());
+            found.files.insert("p".into(), secret);
+            Ok(Some(found))
+        };
+        let first = decide(volume(), Origin::Outside, &Kept::default());
+        let kept = keep(&first.unwrap().unwrap(), Kept::default());
+        let later = text
+            .replace("1G", "2G")
+            .replace("password_file", "password");
+        let hand = decide(found(&later), Origin::Hand, &kept);
+        let kept = keep(&hand.unwrap().unwrap(), kept);
+        let boot = decide(volume(), Origin::Outside, &kept).unwrap().unwrap();
+        assert_eq!(quota(&boot), "2G");
     }
 
     #[test]

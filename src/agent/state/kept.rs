@@ -57,7 +57,7 @@ impl Kept {
     /// # Errors
     /// When this version of the schema refuses them.
     pub fn current(&self) -> Result<Option<Answers>> {
-        parse(self.current.as_ref())
+        self.current.as_ref().map(parse).transpose()
     }
 
     /// The answers that came last from outside, `None` if none did.
@@ -65,14 +65,14 @@ impl Kept {
     /// # Errors
     /// When this version of the schema refuses them.
     pub fn found(&self) -> Result<Option<Answers>> {
-        parse(self.found.as_ref())
+        self.found.as_ref().map(parse).transpose()
     }
 }
 
-fn parse(text: Option<&Secret>) -> Result<Option<Answers>> {
-    let Some(text) = text else { return Ok(None) };
+/// Answers from the text of a file that is kept.
+pub(in crate::agent) fn parse(text: &Secret) -> Result<Answers> {
     match answers::parse(text.expose(), "kept answers") {
-        Ok(answers) => Ok(Some(answers)),
+        Ok(answers) => Ok(answers),
         Err(report) => bail!(
             "the kept answers are not right for this version of ezmail; give the answers anew:\n\n\
              {report}"
