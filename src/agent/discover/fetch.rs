@@ -20,7 +20,7 @@ use crate::{
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// All attempts together.
+    /// All attempts together: after it, no further one begins.
     pub total: Duration,
     /// One of them.
     pub attempt: Duration,
@@ -82,10 +82,9 @@ impl<'a> Fetcher<'a> {
         let started = Instant::now();
         let mut said = BTreeSet::new();
         loop {
-            let left = self.limits.total.saturating_sub(started.elapsed());
             let failure = match missing()? {
                 Some(text) => waiting(text),
-                None => match self.attempt(left.min(self.limits.attempt))? {
+                None => match self.attempt()? {
                     Ok(bytes) => return self.checked(bytes),
                     Err(failure) => failure,
                 },
@@ -110,14 +109,14 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    fn attempt(&self, limit: Duration) -> Result<Result<Zeroizing<Vec<u8>>, Failure>> {
+    fn attempt(&self) -> Result<Result<Zeroizing<Vec<u8>>, Failure>> {
         let folder = tempfile::tempdir().context("creating a folder to fetch the answers to")?;
         let file = folder.path().join("answers");
         let mut command = Command::new("curl");
         // what to fetch comes by standard input: a process list is for everybody
         command.args(["-q", "--config", "-"]);
         let done = Task::new("fetching the answers", command)
-            .input(self.config(&file, limit))
+            .input(self.config(&file))
             .outcome()?;
         let text = String::from_utf8_lossy(&done.stdout);
         let (status, message) = text.split_once(' ').unwrap_or_default();
@@ -142,11 +141,11 @@ impl<'a> Fetcher<'a> {
     }
 
     /// The options, as curl's configuration file has them.
-    fn config(&self, file: &Path, limit: Duration) -> String {
+    fn config(&self, file: &Path) -> String {
         let (first, redirected) = match self.url.is_secure() {
             true => ("=https", "=https"),
             // the checksum vouches for what comes
-            false => ("=http", "=http,https"),
+            false => ("=http,https", "=http,https"),
         };
         let mut options = vec![
             ("url", self.url.expose().to_owned()),
@@ -159,7 +158,7 @@ impl<'a> Fetcher<'a> {
                 "connect-timeout",
                 self.limits.connect.as_secs_f64().to_string(),
             ),
-            ("max-time", limit.as_secs_f64().to_string()),
+            ("max-time", self.limits.attempt.as_secs_f64().to_string()),
             ("noproxy", "*".to_owned()),
             ("write-out", "%{http_code} %{errormsg}".to_owned()),
         ];
@@ -232,7 +231,7 @@ fn judge(kind: i32, http: &str, message: &str, now: &str) -> Failure {
     match kind {
         1 => lasting(
             format!("the server sends to a protocol that is not allowed ({message})"),
-            "; from https only https is followed",
+            "; https leads only to https, and http to both",
         ),
         6 => passing(
             format!("its name is not resolved ({message})"),
@@ -322,7 +321,7 @@ mod tests {
             format!("{again}: {}{}", failure.text, failure.remedy)
         });
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        final: the server sends to a protocol that is not allowed (Protocol "http" not supported or disabled in libcurl); from https only https is followed
+        final: the server sends to a protocol that is not allowed (Protocol "http" not supported or disabled in libcurl); https leads only to https, and http to both
         again: its name is not resolved (Could not resolve host: example.org); is it spelt right, and does the name server answer?
         again: no connection to the server (Failed to connect to example.org port 443); does it run there, and is the port right?
         final: the server answers with HTTP status 404; is the path right?
@@ -348,7 +347,7 @@ mod tests {
         };
         let sum = "0".repeat(64);
         let url = AnswersUrl::new(r"http://a:b@example.org/x?[1-9]=\", Some(&sum)).unwrap();
-        let config = Fetcher::new(&url, limits).config(Path::new("/tmp/a \"b"), limits.attempt);
+        let config = Fetcher::new(&url, limits).config(Path::new("/tmp/a \"b"));
         insta::assert_snapshot!(config, @r#"
         fail
         location
@@ -356,7 +355,7 @@ mod tests {
         silent
         url = "http://a:b@example.org/x?[1-9]=\\"
         output = "/tmp/a \"b"
-        proto = "=http"
+        proto = "=http,https"
         proto-redir = "=http,https"
         max-redirs = "5"
         max-filesize = "1048576"
@@ -366,7 +365,7 @@ mod tests {
         write-out = "%{http_code} %{errormsg}"
         "#);
         let url = AnswersUrl::new("https://example.org/x", None).unwrap();
-        let config = Fetcher::new(&url, limits).config(Path::new("/tmp/a"), limits.attempt);
+        let config = Fetcher::new(&url, limits).config(Path::new("/tmp/a"));
         assert!(
             config.contains("proto = \"=https\"\nproto-redir = \"=https\"\n"),
             "{config}"
