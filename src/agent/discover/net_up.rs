@@ -195,7 +195,8 @@ fn automatic(servers: &[String]) -> String {
     for server in servers {
         text += &format!("DNS={server}\n");
     }
-    text
+    // a name that the provider gives is not the server's
+    text + "\n[DHCPv4]\nUseHostname=no\n\n[DHCPv6]\nUseHostname=no\n"
 }
 
 /// resolv.conf(5); the C library asks three servers at most.
@@ -313,6 +314,12 @@ DNS=198.18.0.1 2001:db8::53#dns.example.org 192.0.2.1:5353 fe80::1%ens3
         LLMNR=no
         MulticastDNS=no
         DNS=192.0.2.1
+
+        [DHCPv4]
+        UseHostname=no
+
+        [DHCPv6]
+        UseHostname=no
 
         # Written by ezmail-agent, for as long as it fetches the answers.
         nameserver 192.0.2.1
