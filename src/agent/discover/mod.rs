@@ -5,6 +5,8 @@ pub mod cmdline;
 pub mod credential;
 pub mod fetch;
 pub mod net_up;
+mod networkd;
+mod trouble;
 
 pub mod volume;
 pub mod web;

@@ -51,8 +51,9 @@ impl AnswersUrl {
             );
         }
         let given = Secret::new(url.as_str());
-        // these two refuse nothing but a URL without a host, which http has not
-        let _ = url.set_username("").and(url.set_password(None));
+        if url.set_username("").is_err() || url.set_password(None).is_err() {
+            bail!("ezmail.answers= on the kernel command line is a URL without a host");
+        }
         url.set_query(None);
         url.set_fragment(None);
         let shown = url.to_string();
