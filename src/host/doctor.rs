@@ -190,6 +190,12 @@ pub const TOOLS: &[Tool] = &[
         "unbound",
     ),
     tool(
+        "dnsmasq",
+        "gives addresses to a machine that fetches its answers",
+        "dnsmasq-base",
+        "dnsmasq",
+    ),
+    tool(
         "/usr/lib/python3/dist-packages/aiosmtpd|/usr/lib/python3*/site-packages/aiosmtpd",
         "is the test world's MX",
         "python3-aiosmtpd",

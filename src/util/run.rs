@@ -8,7 +8,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Output, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -88,12 +88,7 @@ impl Task {
     /// # Errors
     /// As [`Task::run`], and when the output is not UTF-8.
     pub fn output(mut self) -> Result<String> {
-        let mut errors = tempfile::tempfile().context("creating a temporary file")?;
-        let mut output = tempfile::tempfile().context("creating a temporary file")?;
-        self.command
-            .stdout(output.try_clone()?)
-            .stderr(errors.try_clone()?);
-        let status = self.spawn_and_wait()?;
+        let (status, mut output, mut errors) = self.captured()?;
         if !status.success() {
             let length = errors.seek(SeekFrom::End(0))?;
             errors.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
@@ -111,6 +106,37 @@ impl Task {
             )
         })?;
         Ok(text)
+    }
+
+    /// Runs the command and returns how it ended and what it wrote, for a command whose failures
+    /// mean something to the caller.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn outcome(mut self) -> Result<Output> {
+        let (status, output, errors) = self.captured()?;
+        let read = |mut file: File| -> Result<Vec<u8>> {
+            file.rewind()?;
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)
+                .with_context(|| format!("{}: reading what it printed", self.what))?;
+            Ok(bytes)
+        };
+        Ok(Output {
+            status,
+            stdout: read(output)?,
+            stderr: read(errors)?,
+        })
+    }
+
+    /// How it ended, and the files with its standard output and standard error.
+    fn captured(&mut self) -> Result<(ExitStatus, File, File)> {
+        let errors = tempfile::tempfile().context("creating a temporary file")?;
+        let output = tempfile::tempfile().context("creating a temporary file")?;
+        self.command
+            .stdout(output.try_clone()?)
+            .stderr(errors.try_clone()?);
+        Ok((self.spawn_and_wait()?, output, errors))
     }
 
     fn open_log(&self) -> Result<File> {
@@ -251,6 +277,19 @@ mod tests {
         assert_eq!(Task::new("x", sh("exit 0")).status(&[0, 1]).unwrap(), 0);
         assert!(Task::new("x", sh("exit 2")).status(&[0, 1]).is_err());
         assert!(Task::new("x", sh("kill -9 $$")).status(&[0, 9]).is_err());
+    }
+
+    #[test]
+    fn a_failure_can_be_an_outcome() {
+        let done = Task::new("judging", sh("cat; echo two >&2; exit 3"))
+            .input("one\n")
+            .outcome()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(3));
+        assert_eq!(
+            (&done.stdout[..], &done.stderr[..]),
+            (&b"one\n"[..], &b"two\n"[..])
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod world;
 
 #[cfg(feature = "by-hand")]
 mod bench;
+mod sources;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ pub mod message;
 pub mod mx;
 pub mod namespace;
 pub mod shell;
+pub mod web;
 pub mod zones;
 
 use std::{

@@ -2,12 +2,18 @@
 
 /// The value of the last `key=value`; an empty one counts as none.
 pub fn value(cmdline: &str, key: &str) -> Option<String> {
+    let last = values(cmdline, key).pop();
+    last.filter(|value| !value.is_empty())
+}
+
+/// The values of every `key=value`, in their order.
+pub fn values(cmdline: &str, key: &str) -> Vec<String> {
     let words = words(cmdline);
-    let mut values = words.iter().rev().filter_map(|word| {
+    let values = words.iter().filter_map(|word| {
         let (name, value) = word.split_once('=')?;
         (name == key).then(|| value.to_owned())
     });
-    values.next().filter(|value| !value.is_empty())
+    values.collect()
 }
 
 /// The kernel knows double quotes, around a value or a whole word, and no escapes.
@@ -50,5 +56,12 @@ mod tests {
         assert_eq!(find(""), None);
         assert_eq!(find("ezmail.answers=a=b"), Some("a=b".into()));
         assert_eq!(find("ezmail.answers=\"open"), Some("open".into()));
+    }
+
+    #[test]
+    fn all_values_keep_their_order() {
+        let line = "nameserver=192.0.2.1 quiet nameserver=2001:db8::1 nameserver";
+        assert_eq!(values(line, "nameserver"), ["192.0.2.1", "2001:db8::1"]);
+        assert_eq!(values(line, "ip"), Vec::<String>::new());
     }
 }

@@ -1,13 +1,22 @@
 //! Finding the answers: the sources in their order, the first that has some wins.
 
+pub mod cidata;
 pub mod cmdline;
+pub mod credential;
+pub mod fetch;
+pub mod net_up;
+mod networkd;
+mod trouble;
+
 pub mod volume;
+pub mod web;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
+use super::console::say;
 use crate::answers::{self, Answers, Report};
 
 /// Largest file beside the answers that is taken along, in bytes, and how many of them.
@@ -108,14 +117,31 @@ pub trait Source {
 /// The sources of a running appliance, in their order.
 ///
 /// # Errors
-/// When the kernel command line cannot be read or names something else than a volume.
+/// When the kernel command line cannot be read, or asks for what cannot be done.
 pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
-    if let Some(value) = cmdline::value(cmdline, "ezmail.answers") {
-        sources.push(Box::new(volume::Volume::named(&value)?));
+    let sha256 = cmdline::value(cmdline, "ezmail.answers.sha256");
+    match cmdline::value(cmdline, "ezmail.answers") {
+        Some(value) if value.contains("://") => {
+            let url = web::AnswersUrl::new(&value, sha256.as_deref())?;
+            sources.push(Box::new(web::Web::new(url, cmdline)));
+        }
+        _ if sha256.is_some() => bail!(
+            "ezmail.answers.sha256= on the kernel command line is for a URL, and \
+             ezmail.answers= has none: remove one, or add the other"
+        ),
+        Some(value) => sources.push(Box::new(volume::Volume::named(&value)?)),
+        None => {}
     }
     sources.push(Box::new(volume::Volume::standard()));
+    sources.push(Box::new(cidata::Cidata));
+    sources.push(Box::new(credential::Credential::standard()));
     Ok(sources)
+}
+
+/// Says on the console what happens while a source is looked at.
+fn note(line: &str) {
+    say(format_args!("ezmail: answers: {line}"));
 }
 
 /// Asks the sources one after the other; `say` is told what is looked at and found.
@@ -137,12 +163,17 @@ pub fn find(sources: &[Box<dyn Source>], mut say: impl FnMut(&str)) -> Result<Op
 
 /// What to do when there are no answers.
 pub const HOW: &str = "\
-no answers were found, so this machine is not a mail server yet: its mail ports are closed.
-To make it one:
-  1. on your own computer: ezmail answers new > answers.toml, edit it,
-     ezmail answers check answers.toml
-  2. put answers.toml on a volume (FAT, ext4 or ISO) with the label EZMAIL, attach it and restart;
-     or name a volume on the kernel command line: ezmail.answers=LABEL or LABEL/path/to/file.toml";
+no answers were found, so this machine is not a mail server yet:
+its mail ports are closed. To make it one, on your own computer:
+  1. ezmail answers new > answers.toml; edit it; ezmail answers check FILE
+  2. give it to this machine in one of these ways, and restart:
+     in the image       ezmail embed answers.toml IMAGE
+     on a volume        as answers.toml, labelled EZMAIL (FAT, ext4 or ISO)
+     as user-data       of a cidata (NoCloud) volume, after the line #ezmail
+     as a credential    of systemd, ezmail.answers (SMBIOS, fw_cfg)
+     kernel command     ezmail.answers=LABEL or LABEL/path/of/file.toml
+     line               ezmail.answers=https://example.org/answers.toml
+                        ezmail.answers=http://... ezmail.answers.sha256=HEX";
 
 #[cfg(test)]
 mod tests {
@@ -219,12 +250,42 @@ mod tests {
         let names = |line: &str| -> Vec<String> {
             sources(line).unwrap().iter().map(|s| s.name()).collect()
         };
-        assert_eq!(names("quiet"), ["the volume EZMAIL"]);
-        let both = "the volume DATA (kernel command line)";
-        assert_eq!(
-            names("ezmail.answers=DATA/a.toml"),
-            [both, "the volume EZMAIL"]
+        let standard = [
+            "the volume EZMAIL",
+            "user-data on a volume cidata",
+            "the systemd credential ezmail.answers",
+        ];
+        assert_eq!(names("quiet"), standard);
+        for (line, first) in [
+            (
+                "ezmail.answers=DATA/a.toml",
+                "the volume DATA (kernel command line)",
+            ),
+            (
+                "ezmail.answers=https://example.org/a.toml?token=x",
+                "https://example.org/a.toml (kernel command line)",
+            ),
+        ] {
+            assert_eq!(names(line)[0], first);
+            assert_eq!(names(line)[1..], standard);
+        }
+        let refused = |line: &str| sources(line).err().unwrap().to_string();
+        let lines = [
+            "ezmail.answers.sha256=00",
+            "ezmail.answers.sha256=00 ezmail.answers=DATA",
+        ];
+        let texts = lines.map(refused);
+        insta::assert_snapshot!(texts[0], @"ezmail.answers.sha256= on the kernel command line is for a URL, and ezmail.answers= has none: remove one, or add the other");
+        assert_eq!(texts[0], texts[1]);
+    }
+
+    #[test]
+    fn how_to_go_on_fits_the_console() {
+        // "ezmail: " comes before the first line
+        let lines: Vec<usize> = HOW.lines().map(str::len).collect();
+        assert!(
+            lines[0] + 8 <= 80 && lines.iter().all(|l| *l <= 80),
+            "{lines:?}"
         );
-        assert!(sources("ezmail.answers=https://x/y").is_err());
     }
 }

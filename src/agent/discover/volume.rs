@@ -51,12 +51,6 @@ impl Volume {
     /// # Errors
     /// When it is neither.
     pub fn named(value: &str) -> Result<Self> {
-        if value.contains("://") {
-            bail!(
-                "ezmail.answers={value}: answers are not fetched from the network; \
-                 give the label of a volume, as in ezmail.answers={LABEL}"
-            );
-        }
         let (label, file) = value.split_once('/').unwrap_or((value, FILE));
         let file = if file.is_empty() { FILE } else { file };
         let file = PathBuf::from(file);
@@ -64,7 +58,8 @@ impl Volume {
         if label.is_empty() || !inside {
             bail!(
                 "ezmail.answers={value}: the label of a volume was expected, perhaps followed by \
-                 the path of a file on it, as in ezmail.answers={LABEL}/server/{FILE}"
+                 the path of a file on it, as in ezmail.answers={LABEL}/server/{FILE}; or a URL, \
+                 as in ezmail.answers=https://example.org/{FILE}"
             );
         }
         Ok(Self {
@@ -110,19 +105,21 @@ impl Source for Volume {
             self.name(),
             device.path.display()
         );
-        device.read(&self.file, source).map(Some)
+        let read = |folder: &Path| Found::read(&folder.join(&self.file), source);
+        device.mounted(read).map(Some)
     }
 }
 
 /// A block device, as lsblk knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Device {
-    path: PathBuf,
-    label: Option<String>,
-    fstype: Option<String>,
+pub(super) struct Device {
+    pub(super) path: PathBuf,
+    pub(super) label: Option<String>,
+    pub(super) fstype: Option<String>,
 }
 
-fn devices() -> Result<Vec<Device>> {
+/// All block devices, with what is on them.
+pub(super) fn devices() -> Result<Vec<Device>> {
     let mut command = Command::new("lsblk");
     command.args(["--json", "--list", "--output", "PATH,LABEL,FSTYPE"]);
     parse(&Task::new("looking for volumes", command).output()?)
@@ -154,8 +151,16 @@ fn with_label(devices: &[Device], label: &str) -> Result<Option<Device>> {
 }
 
 impl Device {
-    /// Mounts the volume, reads the file and what lies beside it, and unmounts it.
-    fn read(&self, file: &Path, source: String) -> Result<Found> {
+    /// Whether what is on it is a file system that is mounted here.
+    pub(super) fn is_known(&self) -> bool {
+        KINDS.iter().any(|(k, _)| self.fstype.as_deref() == Some(k))
+    }
+
+    /// Mounts the volume read-only, hands its folder to `read`, and unmounts it.
+    ///
+    /// # Errors
+    /// When it cannot be mounted, and those of `read`.
+    pub(super) fn mounted<T>(&self, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         let kind = self.fstype.as_deref().unwrap_or("none");
         let Some((kind, options)) = KINDS.iter().find(|(k, _)| *k == kind) else {
             let known: Vec<_> = KINDS.iter().map(|(k, _)| *k).collect();
@@ -170,11 +175,11 @@ impl Device {
         mount.args(["-t", kind, "-o", options]);
         mount.args([self.path.as_path(), folder.path()]);
         Task::new("mounting the volume with the answers", mount).run()?;
-        let found = Found::read(&folder.path().join(file), source);
+        let result = read(folder.path());
         let mut umount = Command::new("umount");
         umount.arg(folder.path());
         Task::new("unmounting the volume with the answers", umount).run()?;
-        found
+        result
     }
 }
 
@@ -217,9 +222,11 @@ mod tests {
             named("MY DISK/a/b.toml").unwrap(),
             ("MY DISK".into(), "a/b.toml".into())
         );
-        for bad in ["/x", "A/../x", "A//etc/x", "https://example.org/a.toml"] {
+        for bad in ["/x", "A/../x", "A//etc/x"] {
             assert!(named(bad).is_err(), "{bad}");
         }
+        let error = Volume::named("/x").unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"ezmail.answers=/x: the label of a volume was expected, perhaps followed by the path of a file on it, as in ezmail.answers=EZMAIL/server/answers.toml; or a URL, as in ezmail.answers=https://example.org/answers.toml");
     }
 
     #[test]
@@ -229,7 +236,7 @@ mod tests {
             label: Some("EZMAIL".into()),
             fstype: Some("ntfs".into()),
         };
-        let error = device.read(Path::new(FILE), String::new()).err().unwrap();
+        let error = device.mounted(|_| Ok(())).unwrap_err();
         insta::assert_snapshot!(error, @"the volume on /dev/vdx has the file system ntfs; vfat, ext4, iso9660, udf can be read");
     }
 }
