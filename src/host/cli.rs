@@ -14,6 +14,7 @@ use super::{
     cache::Cache,
     config::BaseChoice,
     doctor::{self, Host},
+    embed::{self, ChecksumArgs, EmbedArgs},
     progress::size,
     project::Project,
     qemu,
@@ -43,6 +44,7 @@ Examples:
   sudo ezmail image                 the ISO, from sources to out/
   sudo ezmail image --base standin  the same on packages of Debian, for trying
   ezmail boot out/ezmail-*.iso      run it in QEMU
+  ezmail embed answers.toml my.iso  the answers into the image
 
 Exit status: 0 done, 1 failed or wrong command line; 'ezmail boot' has more.";
 
@@ -70,6 +72,8 @@ enum Command {
     Answers(AnswersCommand),
     /// Hash a password for the answers file (argon2id)
     HashPassword,
+    Embed(EmbedArgs),
+    Checksum(ChecksumArgs),
     Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
@@ -131,6 +135,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
         Command::HashPassword => answers::command::hash_password(),
+        Command::Embed(args) => embed::args::embed(&args),
+        Command::Checksum(args) => embed::args::checksum(&args),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),

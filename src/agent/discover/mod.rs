@@ -1,6 +1,7 @@
 //! Finding the answers: the sources in their order, the first that has some wins.
 
 pub mod cmdline;
+pub mod embedded;
 pub mod volume;
 
 use std::{collections::BTreeMap, fs, io, path::Path};
@@ -11,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::answers::{self, Answers, Report};
 
 /// Largest file beside the answers that is taken along, in bytes, and how many of them.
-const MAX_FILE: u64 = 64 * 1024;
-const MAX_FILES: usize = 200;
+const MAX_FILE: u64 = answers::MAX_FILE as u64;
+const MAX_FILES: usize = answers::MAX_FILES;
 
 /// Answers as they were found, in memory.
 pub struct Found {
@@ -114,6 +115,7 @@ pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
     if let Some(value) = cmdline::value(cmdline, "ezmail.answers") {
         sources.push(Box::new(volume::Volume::named(&value)?));
     }
+    sources.push(Box::new(embedded::Embedded));
     sources.push(Box::new(volume::Volume::standard()));
     Ok(sources)
 }
@@ -219,11 +221,11 @@ mod tests {
         let names = |line: &str| -> Vec<String> {
             sources(line).unwrap().iter().map(|s| s.name()).collect()
         };
-        assert_eq!(names("quiet"), ["the volume EZMAIL"]);
+        assert_eq!(names("quiet"), ["the image itself", "the volume EZMAIL"]);
         let both = "the volume DATA (kernel command line)";
         assert_eq!(
             names("ezmail.answers=DATA/a.toml"),
-            [both, "the volume EZMAIL"]
+            [both, "the image itself", "the volume EZMAIL"]
         );
         assert!(sources("ezmail.answers=https://x/y").is_err());
     }

@@ -116,15 +116,17 @@ impl Source for Volume {
 
 /// A block device, as lsblk knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Device {
-    path: PathBuf,
-    label: Option<String>,
-    fstype: Option<String>,
+pub(super) struct Device {
+    pub path: PathBuf,
+    pub label: Option<String>,
+    pub fstype: Option<String>,
+    /// The kernel's name of the disk, for a partition.
+    pub pkname: Option<String>,
 }
 
-fn devices() -> Result<Vec<Device>> {
+pub(super) fn devices() -> Result<Vec<Device>> {
     let mut command = Command::new("lsblk");
-    command.args(["--json", "--list", "--output", "PATH,LABEL,FSTYPE"]);
+    command.args(["--json", "--list", "--output", "PATH,LABEL,FSTYPE,PKNAME"]);
     parse(&Task::new("looking for volumes", command).output()?)
 }
 
@@ -185,9 +187,9 @@ mod tests {
     /// As lsblk of util-linux 2.38 prints it.
     const LSBLK: &str = r#"{
        "blockdevices": [
-          {"path":"/dev/sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660"},
-          {"path":"/dev/loop0", "label":null, "fstype":"squashfs"},
-          {"path":"/dev/vda", "label":"EZMAIL", "fstype":"vfat"}
+          {"path":"/dev/sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660", "pkname":null},
+          {"path":"/dev/loop0", "label":null, "fstype":"squashfs", "pkname":null},
+          {"path":"/dev/vda", "label":"EZMAIL", "fstype":"vfat", "pkname":null}
        ]
     }"#;
 
@@ -228,6 +230,7 @@ mod tests {
             path: "/dev/vdx".into(),
             label: Some("EZMAIL".into()),
             fstype: Some("ntfs".into()),
+            pkname: None,
         };
         let error = device.read(Path::new(FILE), String::new()).err().unwrap();
         insta::assert_snapshot!(error, @"the volume on /dev/vdx has the file system ntfs; vfat, ext4, iso9660, udf can be read");
