@@ -12,7 +12,7 @@
 //!
 //! [`answers`] is the schema of the answers file, for host and image alike; [`mail`] knows
 //! addresses, passwords and DKIM keys; [`encpipe`] is the stream encryption of backups, for the
-//! program of that name and for `mailctl backup`.
+//! program of that name and for `mailctl backup`; [`iso9660`] looks into images.
 //!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
@@ -23,5 +23,6 @@ pub mod ctl;
 pub mod encpipe;
 pub mod filter;
 pub mod host;
+pub mod iso9660;
 pub mod mail;
 pub mod util;

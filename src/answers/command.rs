@@ -1,8 +1,7 @@
 //! `ezmail answers …` and `ezmail hash-password`.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -11,7 +10,10 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
-use super::{MAX_SIZE, docs, example, read};
+use super::{
+    docs, example,
+    load::{Loaded, limited},
+};
 use crate::mail::password;
 
 /// What `ezmail answers` can do.
@@ -47,26 +49,9 @@ pub fn run(command: AnswersCommand) -> Result<ExitCode> {
 }
 
 fn check(path: &Path, json: bool) -> Result<ExitCode> {
-    let (bytes, name, folder) = match path.to_str() {
-        Some("-") => (
-            limited(io::stdin().lock()).context("reading standard input")?,
-            "standard input".to_owned(),
-            Path::new("."),
-        ),
-        _ => (
-            fs::File::open(path)
-                .and_then(limited)
-                .with_context(|| format!("reading {}", path.display()))?,
-            path.display().to_string(),
-            path.parent().unwrap_or(Path::new(".")),
-        ),
-    };
-    let files = |name: &str| {
-        fs::File::open(folder.join(name))
-            .and_then(limited)
-            .map(|b| b.to_vec())
-    };
-    let (answers, report) = read(&bytes, &name, Some(&files));
+    let Loaded {
+        answers, report, ..
+    } = Loaded::read(path, &[])?;
     if json {
         print(&format!("{:#}\n", report.to_json()))?;
     } else {
@@ -76,13 +61,6 @@ fn check(path: &Path, json: bool) -> Result<ExitCode> {
         Some(_) => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     })
-}
-
-/// Reads to the end, or just past what is allowed: enough to say that it is too large.
-fn limited(reader: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    reader.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Runs `ezmail hash-password`: asks twice on a terminal, else takes the first line of standard

@@ -11,14 +11,17 @@
 
 mod check;
 pub mod command;
+pub mod container;
 pub mod docs;
 pub mod example;
 mod export;
 mod hashed;
+pub mod load;
 mod mask;
 pub mod model;
 mod node;
 mod report;
+pub mod reserved;
 mod rules;
 pub mod schema;
 mod shape;
@@ -34,6 +37,10 @@ use node::Node;
 
 /// Largest answers file, in bytes.
 pub const MAX_SIZE: usize = 1 << 20;
+/// Largest file beside the answers, in bytes: a 4096 bit key has about 3300.
+pub const MAX_FILE: usize = 64 * 1024;
+/// The most files beside the answers that are taken along.
+pub const MAX_FILES: usize = 200;
 
 /// The answers of a text, without reading the files that it names: their keys stay `None`.
 ///

@@ -14,6 +14,7 @@ use super::{
     cache::Cache,
     config::BaseChoice,
     doctor::{self, Host},
+    embed::{self, ChecksumArgs, EmbedArgs},
     project::Project,
     qemu,
 };
@@ -42,6 +43,7 @@ Examples:
   sudo ezmail image                 the ISO, from sources to out/
   sudo ezmail image --base standin  the same on packages of Debian, for trying
   ezmail boot out/ezmail-*.iso      run it in QEMU
+  ezmail embed answers.toml my.iso  the answers into the image
 
 Exit status: 0 done, 1 failed or wrong command line; 'ezmail boot' has more.";
 
@@ -69,6 +71,8 @@ enum Command {
     Answers(AnswersCommand),
     /// Hash a password for the answers file (argon2id)
     HashPassword,
+    Embed(EmbedArgs),
+    Checksum(ChecksumArgs),
     Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
@@ -130,6 +134,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
         Command::HashPassword => answers::command::hash_password(),
+        Command::Embed(args) => embed::args::embed(&args),
+        Command::Checksum(args) => embed::args::checksum(&args),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod copy;
 pub mod doctor;
+pub mod embed;
 pub mod image;
 pub mod makepkg;
 pub mod manifest;

@@ -18,21 +18,40 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 ///
 /// # Errors
 /// Whatever reading returns.
-pub fn sha256_reader(mut reader: impl Read) -> io::Result<(String, u64)> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    let mut total = 0;
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        hasher.update(&buffer[..n]);
-        total += n as u64;
+pub fn sha256_reader(reader: impl Read) -> io::Result<(String, u64)> {
+    let mut sum = Running::default();
+    let total = sum.read(reader)?;
+    Ok((sum.finish(), total))
+}
+
+/// SHA-256 of what comes in several pieces.
+#[derive(Debug, Default, Clone)]
+pub struct Running(Sha256);
+
+impl Running {
+    /// Adds all that `reader` yields; returns how many bytes that was.
+    ///
+    /// # Errors
+    /// Whatever reading returns.
+    pub fn read(&mut self, mut reader: impl Read) -> io::Result<u64> {
+        let mut buffer = vec![0; 1 << 16];
+        let mut total = 0;
+        loop {
+            let n = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(total),
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            };
+            self.0.update(&buffer[..n]);
+            total += n as u64;
+        }
     }
-    Ok((hex::encode(hasher.finalize()), total))
+
+    /// 64 hexadecimal digits.
+    pub fn finish(self) -> String {
+        hex::encode(self.0.finalize())
+    }
 }
 
 /// SHA-256 of a file's content.

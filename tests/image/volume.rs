@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use ezmail::util::hash;
+use ezmail::{host::embed::checksum, util::hash};
 
 use crate::built::{iso, manifest, run, unpacked};
 
@@ -23,6 +23,11 @@ fn the_checksum_and_the_manifest_are_the_isos() {
     let iso = iso();
     let name = iso.file_name().unwrap().to_string_lossy().into_owned();
     let sum = hash::sha256_file(&iso).unwrap();
+    assert_eq!(
+        checksum::canonical(&iso).unwrap(),
+        sum,
+        "without answers, of which it has none"
+    );
     let line = fs::read_to_string(iso.with_file_name(format!("{name}.sha256"))).unwrap();
     assert_eq!(line, format!("{sum}  {name}\n"));
     let manifest = manifest();

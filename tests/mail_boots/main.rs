@@ -1,4 +1,5 @@
-//! Boots of their own: from UEFI, with broken answers, and the measurements of `ci/bench boot`.
+//! Boots of their own: from UEFI, with broken answers, with embedded ones, and the measurements of
+//! `ci/bench boot`.
 
 // clippy.toml allows it in tests, but takes only functions marked #[test] for such
 #![allow(clippy::unwrap_used)]
@@ -8,6 +9,7 @@ mod world;
 
 #[cfg(feature = "by-hand")]
 mod bench;
+mod embedded;
 mod sources;
 
 use std::time::Duration;

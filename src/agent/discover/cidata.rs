@@ -6,10 +6,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{
-    Found, Source, note,
-    volume::{Device, devices},
-};
+use super::{Found, Source, note, volume};
+use crate::agent::block::{self, Device};
 
 /// Both are NoCloud's.
 const LABELS: [&str; 2] = ["cidata", "CIDATA"];
@@ -31,7 +29,7 @@ impl Source for Cidata {
 
     fn look(&self) -> Result<Option<Found>> {
         let mut found = Vec::new();
-        for device in devices()? {
+        for device in block::list()? {
             let label = device.label.as_deref().unwrap_or_default();
             if !LABELS.contains(&label) {
                 continue;
@@ -57,11 +55,11 @@ impl Source for Cidata {
 
 /// The answers, or why there are none.
 fn look_on(device: &Device) -> Result<Result<Found, String>> {
-    if !device.is_known() {
+    if !volume::is_known(device) {
         return Ok(Err("it has no file system that can be read".to_owned()));
     }
     let source = format!("{FILE} on the volume cidata ({})", device.path.display());
-    device.mounted(|folder| read(folder, source))
+    volume::mounted(device, |folder| read(folder, source))
 }
 
 /// As [`look_on`], of a folder.

@@ -3,11 +3,11 @@
 pub mod cidata;
 pub mod cmdline;
 pub mod credential;
+pub mod embedded;
 pub mod fetch;
 pub mod net_up;
 mod networkd;
 mod trouble;
-
 pub mod volume;
 pub mod web;
 
@@ -20,8 +20,8 @@ use super::console::say;
 use crate::answers::{self, Answers, Report};
 
 /// Largest file beside the answers that is taken along, in bytes, and how many of them.
-const MAX_FILE: u64 = 64 * 1024;
-const MAX_FILES: usize = 200;
+const MAX_FILE: u64 = answers::MAX_FILE as u64;
+const MAX_FILES: usize = answers::MAX_FILES;
 
 /// Answers as they were found, in memory.
 pub struct Found {
@@ -133,6 +133,7 @@ pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
         Some(value) => sources.push(Box::new(volume::Volume::named(&value)?)),
         None => {}
     }
+    sources.push(Box::new(embedded::Embedded));
     sources.push(Box::new(volume::Volume::standard()));
     sources.push(Box::new(cidata::Cidata));
     sources.push(Box::new(credential::Credential::standard()));
@@ -251,6 +252,7 @@ mod tests {
             sources(line).unwrap().iter().map(|s| s.name()).collect()
         };
         let standard = [
+            "the image itself",
             "the volume EZMAIL",
             "user-data on a volume cidata",
             "the systemd credential ezmail.answers",

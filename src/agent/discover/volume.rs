@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
-
 use super::{Found, Source};
-use crate::util::run::Task;
+use crate::{
+    agent::block::{self, Device},
+    util::run::Task,
+};
+use anyhow::{Context, Result, bail};
 
 /// The label that needs no mention on the kernel command line.
 pub const LABEL: &str = "EZMAIL";
@@ -72,7 +73,7 @@ impl Volume {
     fn device(&self) -> Result<Option<Device>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut found = with_label(&devices()?, &self.label)?;
+            let mut found = with_label(&block::list()?, &self.label)?;
             if found.is_some() || !self.named || Instant::now() >= deadline {
                 return Ok(found.take());
             }
@@ -106,32 +107,8 @@ impl Source for Volume {
             device.path.display()
         );
         let read = |folder: &Path| Found::read(&folder.join(&self.file), source);
-        device.mounted(read).map(Some)
+        mounted(&device, read).map(Some)
     }
-}
-
-/// A block device, as lsblk knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Device {
-    pub(super) path: PathBuf,
-    pub(super) label: Option<String>,
-    pub(super) fstype: Option<String>,
-}
-
-/// All block devices, with what is on them.
-pub(super) fn devices() -> Result<Vec<Device>> {
-    let mut command = Command::new("lsblk");
-    command.args(["--json", "--list", "--output", "PATH,LABEL,FSTYPE"]);
-    parse(&Task::new("looking for volumes", command).output()?)
-}
-
-fn parse(json: &str) -> Result<Vec<Device>> {
-    #[derive(Deserialize)]
-    struct List {
-        blockdevices: Vec<Device>,
-    }
-    let list: List = serde_json::from_str(json).context("reading what lsblk says")?;
-    Ok(list.blockdevices)
 }
 
 /// The one device with the label.
@@ -150,67 +127,66 @@ fn with_label(devices: &[Device], label: &str) -> Result<Option<Device>> {
     Ok(found.first().map(|d| (*d).clone()))
 }
 
-impl Device {
-    /// Whether what is on it is a file system that is mounted here.
-    pub(super) fn is_known(&self) -> bool {
-        KINDS.iter().any(|(k, _)| self.fstype.as_deref() == Some(k))
-    }
+/// Whether what is on a device is a file system that is mounted here.
+pub(super) fn is_known(device: &Device) -> bool {
+    KINDS
+        .iter()
+        .any(|(k, _)| device.fstype.as_deref() == Some(k))
+}
 
-    /// Mounts the volume read-only, hands its folder to `read`, and unmounts it.
-    ///
-    /// # Errors
-    /// When it cannot be mounted, and those of `read`.
-    pub(super) fn mounted<T>(&self, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let kind = self.fstype.as_deref().unwrap_or("none");
-        let Some((kind, options)) = KINDS.iter().find(|(k, _)| *k == kind) else {
-            let known: Vec<_> = KINDS.iter().map(|(k, _)| *k).collect();
-            bail!(
-                "the volume on {} has the file system {kind}; {} can be read",
-                self.path.display(),
-                known.join(", ")
-            );
-        };
-        let folder = tempfile::tempdir().context("creating a folder to mount the volume on")?;
-        let mut mount = Command::new("mount");
-        mount.args(["-t", kind, "-o", options]);
-        mount.args([self.path.as_path(), folder.path()]);
-        Task::new("mounting the volume with the answers", mount).run()?;
-        let result = read(folder.path());
-        let mut umount = Command::new("umount");
-        umount.arg(folder.path());
-        Task::new("unmounting the volume with the answers", umount).run()?;
-        result
-    }
+/// Mounts a volume read-only, hands its folder to `read`, and unmounts it.
+///
+/// # Errors
+/// When it cannot be mounted, and those of `read`.
+pub(super) fn mounted<T>(device: &Device, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let kind = device.fstype.as_deref().unwrap_or("none");
+    let Some((kind, options)) = KINDS.iter().find(|(k, _)| *k == kind) else {
+        let known: Vec<_> = KINDS.iter().map(|(k, _)| *k).collect();
+        bail!(
+            "the volume on {} has the file system {kind}; {} can be read",
+            device.path.display(),
+            known.join(", ")
+        );
+    };
+    let folder = tempfile::tempdir().context("creating a folder to mount the volume on")?;
+    let mut mount = Command::new("mount");
+    mount.args(["-t", kind, "-o", options]);
+    mount.args([device.path.as_path(), folder.path()]);
+    Task::new("mounting the volume with the answers", mount).run()?;
+    let result = read(folder.path());
+    let mut umount = Command::new("umount");
+    umount.arg(folder.path());
+    Task::new("unmounting the volume with the answers", umount).run()?;
+    result
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::block::tests::devices;
 
-    /// As lsblk of util-linux 2.38 prints it.
-    const LSBLK: &str = r#"{
-       "blockdevices": [
-          {"path":"/dev/sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660"},
-          {"path":"/dev/loop0", "label":null, "fstype":"squashfs"},
-          {"path":"/dev/vda", "label":"EZMAIL", "fstype":"vfat"}
-       ]
-    }"#;
+    fn volume(path: &str, fstype: &str) -> Device {
+        Device {
+            path: path.into(),
+            label: Some(LABEL.to_owned()),
+            fstype: Some(fstype.to_owned()),
+            ..devices().remove(0)
+        }
+    }
 
     #[test]
     fn a_label_names_one_device() {
-        let mut all = parse(LSBLK).unwrap();
+        let mut all = devices();
+        all.push(volume("/dev/vdd", "vfat"));
         let found = with_label(&all, "EZMAIL").unwrap().unwrap();
         assert_eq!(
             (found.path.to_str(), found.fstype.as_deref()),
-            (Some("/dev/vda"), Some("vfat"))
+            (Some("/dev/vdd"), Some("vfat"))
         );
         assert_eq!(with_label(&all, "OTHER").unwrap(), None);
-        all.push(Device {
-            path: "/dev/vdb".into(),
-            ..found
-        });
+        all.push(volume("/dev/vde", "vfat"));
         let error = with_label(&all, "EZMAIL").unwrap_err().to_string();
-        insta::assert_snapshot!(error, @"several volumes have the label EZMAIL: /dev/vda, /dev/vdb; detach all but one");
+        insta::assert_snapshot!(error, @"several volumes have the label EZMAIL: /dev/vdd, /dev/vde; detach all but one");
     }
 
     #[test]
@@ -231,12 +207,8 @@ mod tests {
 
     #[test]
     fn an_unknown_file_system_is_named() {
-        let device = Device {
-            path: "/dev/vdx".into(),
-            label: Some("EZMAIL".into()),
-            fstype: Some("ntfs".into()),
-        };
-        let error = device.mounted(|_| Ok(())).unwrap_err();
+        let device = volume("/dev/vdx", "ntfs");
+        let error = mounted(&device, |_| Ok(())).unwrap_err();
         insta::assert_snapshot!(error, @"the volume on /dev/vdx has the file system ntfs; vfat, ext4, iso9660, udf can be read");
     }
 }

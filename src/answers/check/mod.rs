@@ -12,6 +12,7 @@ mod users;
 use std::{collections::BTreeMap, io, ops::Range};
 
 use super::{
+    MAX_FILE,
     model::Answers,
     node::{Node, Text},
     report::Report,
@@ -24,9 +25,6 @@ use crate::{
 
 /// Gives the content of a file that lies beside the answers.
 pub type Files<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
-
-/// Largest file beside the answers, in bytes: a 4096 bit key has about 3300.
-const MAX_FILE: usize = 64 * 1024;
 
 /// An address that exists, for finding duplicates and following aliases.
 struct Taken {

@@ -10,12 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    answers::reserved,
     host::{base::Base, copy, profile::ProfileDef, project::VERSION, rootfs},
     util::files,
 };
-
-/// Size of the blank file `ezmail/answers`, over which `ezmail embed` writes: one extent.
-pub const ANSWERS_SIZE: u64 = 1 << 20;
 
 /// The tree being made.
 pub struct Tree<'a> {
@@ -185,10 +183,10 @@ impl Tree<'_> {
         Ok(text + &"#".repeat(fill))
     }
 
+    /// The blank file over which `ezmail embed` writes.
     fn reserve_answers(&self) -> Result<()> {
-        files::create_dir_all(&self.iso.join("ezmail"))?;
-        let path = self.iso.join("ezmail/answers");
-        files::write(&path, vec![0; ANSWERS_SIZE as usize], 0o644)
+        let path = self.iso.join(reserved::FILE);
+        files::write_with_parents(&path, vec![0; reserved::SIZE], 0o644)
     }
 }
 
