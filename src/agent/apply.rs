@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::{
     console::say,
     discover::{self, Found},
+    passwords,
     paths::Paths,
     services, status,
     status::{Outcome, Status, StepStatus},
@@ -92,8 +93,9 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         return Ok(None);
     };
     status.source = Some(found.source.clone());
-    let answers = check(&found)?;
+    let mut answers = check(&found)?;
     let paths = Paths::default();
+    passwords::hash(&mut answers, target, &paths)?;
     let templates = match &options.templates {
         Some(folder) => folder.clone(),
         None => target.path(Path::new(TEMPLATES)),

@@ -68,8 +68,14 @@ enum Command {
     /// The answers file: an example, its check, its reference
     #[command(subcommand)]
     Answers(AnswersCommand),
-    /// Hash a password for the answers file (argon2id)
-    HashPassword,
+    /// Hash a password for the answers file
+    ///
+    /// Asks twice on a terminal, else takes the first line of standard input.
+    HashPassword {
+        /// For root at the console (SHA-512), not for a mailbox (argon2id)
+        #[arg(long)]
+        console: bool,
+    },
     Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
@@ -130,7 +136,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Profile(args) => build(&args, Goal::Profile, false),
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
-        Command::HashPassword => answers::command::hash_password(),
+        Command::HashPassword { console } => answers::command::hash_password(console),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
         Answers,
         model::{AliasAddress, Credential},
     },
-    mail::{address::Address, password},
+    mail::address::Address,
 };
 
 /// What the answers want in the database (the role addresses are not in it: smtpd's queries give
@@ -50,13 +50,11 @@ pub struct DesiredUser {
 }
 
 impl Desired {
-    /// What `answers` want. A plain password is hashed, unless it is the one that the remembered
-    /// hash of the last answers was made from.
+    /// What `answers` want, whose passwords are hashes already ([`Answers::hash_passwords`]).
     ///
     /// # Errors
-    /// When hashing fails or what is remembered cannot be read.
-    pub fn new(answers: &Answers, db: &Connection) -> Result<Self> {
-        let last = remembered(db)?;
+    /// When a password is not.
+    pub fn new(answers: &Answers) -> Result<Self> {
         let mut desired = Self {
             domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
             ..Self::default()
@@ -65,13 +63,7 @@ impl Desired {
             let address = user.address.to_string();
             let hash = match &user.credential {
                 Credential::Hash(hash) => hash.expose().to_owned(),
-                Credential::Password(plain) => {
-                    let known = last.users.get(&address).map(|u| u.hash.clone());
-                    match known {
-                        Some(hash) if password::verify(plain.expose(), &hash) == Ok(true) => hash,
-                        _ => password::hash(plain.expose())?,
-                    }
-                }
+                Credential::Password(_) => bail!("the password of {address} is not hashed yet"),
             };
             let quota = i64::try_from(user.quota.bytes()).context("the quota is too large")?;
             for alias in &user.aliases {
@@ -93,6 +85,15 @@ impl Desired {
         let targets = self.aliases.entry(address).or_default();
         targets.extend(to.into_iter().map(ToString::to_string));
     }
+}
+
+/// The hash of a user's password in the last answers, if they had one.
+///
+/// # Errors
+/// When what is remembered cannot be read.
+pub fn remembered_hash(db: &Connection, user: &Address) -> Result<Option<String>> {
+    let last = remembered(db)?;
+    Ok(last.users.get(&user.to_string()).map(|u| u.hash.clone()))
 }
 
 /// What the last answers wanted; nothing if there were none.

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OpenFlags};
 
-pub use desired::{Desired, DesiredUser};
+pub use desired::{Desired, DesiredUser, remembered_hash};
 pub use schema::VERSION;
 pub use sync::sync;
 

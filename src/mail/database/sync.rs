@@ -233,7 +233,10 @@ impl Sync<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{answers, mail::database::schema};
+    use crate::{
+        answers::{self, Account},
+        mail::database::{desired::remembered_hash, schema},
+    };
 
     const HEAD: &str = "hostname = \"mail.example.org\"\n[[domain]]\nname = \"example.org\"\n";
     const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$HtKaUpKsz7K46esgPcLogg$YYARhO8rPJMzMa3rp0rZn5AJfv6zTdYNs/CUltaDMeg";
@@ -243,8 +246,13 @@ mod tests {
     }
 
     fn apply(db: &mut Connection, text: &str) -> Vec<String> {
-        let answers = answers::parse(text, "a").unwrap();
-        let desired = Desired::new(&answers, db).unwrap();
+        let mut answers = answers::parse(text, "a").unwrap();
+        let kept = |account: Account<'_>| match account {
+            Account::User(user) => remembered_hash(db, user),
+            Account::Console => Ok(None),
+        };
+        answers.hash_passwords(kept).unwrap();
+        let desired = Desired::new(&answers).unwrap();
         sync(db, &desired, 1).unwrap()
     }
 
