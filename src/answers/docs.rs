@@ -42,14 +42,16 @@ neither undoes the other, the server remembers what the last answers said:
   the answers goes to the server; a line that is as it was changes nothing, even if `mailctl` has
   changed since what it is about.
 * What the last answers named and the new ones no longer name is removed from the server. Mail is
-  kept: the mailbox's folder stays on the state volume.
+  kept: the mailbox's folder stays on the state volume. A domain goes with every user and alias
+  in it, wherever they came from.
 * Everything that was made or changed by other means stays as it is.
 
 To have the answers' word again for something that `mailctl` has changed, say something else in the
 answers, apply that, and then say it again.
 
 All other settings have no other source than the answers: each apply brings them to what the
-answers say, and what is no longer there goes back to its default.
+answers say, and what is no longer there goes back to its default. Only a certificate that somebody
+installed on the server stays, as long as the answers give none.
 
 ## In an editor
 
