@@ -15,8 +15,8 @@ use std::{
 };
 
 use ezmail::{
-    answers::{self, Answers, Level, Report, Rule, example, schema},
-    mail::password,
+    answers::{self, Answers, Level, Report, Rule, example, json_schema, schema},
+    mail::{crypt, password},
 };
 
 fn folder(name: &str) -> PathBuf {
@@ -43,7 +43,7 @@ fn read(path: &Path) -> (Option<Answers>, Report) {
 }
 
 /// Texts of the bad files that must not turn up in a report.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 20] = [
     "hunter2",
     "hunter3",
     "password123",
@@ -56,6 +56,14 @@ const SECRETS: [&str; 12] = [
     "HtKaUpKsz7K46",
     "MC4CA",
     "b3BlbnNzaC1rZXk",
+    "MIGHAgEA",
+    "PelHGjdG64DEDj",
+    "zdWPyDSp2wVzD",
+    "tnSYvahCwPBHK",
+    "wood stapler rain",
+    "5f0c7a1e9d2b",
+    "aaaaaaaaaaaaaaaaaaaaaaaa",
+    "MHcCAQEE",
 ];
 
 #[test]
@@ -172,6 +180,14 @@ fn exported_answers_read_back_the_same() {
         if let Some(relay) = &mut answers.smarthost {
             relay.password_file = None;
         }
+        if let Some(tls) = &mut answers.tls {
+            (tls.certificate_file, tls.key_file) = (None, None);
+        }
+        if let Some(backup) = &mut answers.backup {
+            backup.passphrase_file = None;
+            backup.ssh_key_file = None;
+            backup.secret_key_file = None;
+        }
         assert_eq!(again, answers, "{}", file.display());
     }
 }
@@ -189,7 +205,17 @@ fn neither_debug_nor_json_of_answers_shows_a_secret() {
     for file in files("good") {
         let answers = read(&file).0.unwrap();
         let shown = format!("{answers:?}{}", serde_json::to_string(&answers).unwrap());
-        for secret in ["$argon2id$v=19", "stapler", "BEGIN", "relay-password"] {
+        let shown = shown.replace("-----BEGIN CERTIFICATE-----", "");
+        for secret in [
+            "$argon2id$v=19",
+            "$6$",
+            "stapler",
+            "BEGIN",
+            "relay-password",
+            "aaf0d3b7c4e6185923",
+            "5f0c7a1e9d2b",
+            "wJalrXUtnFEMI",
+        ] {
             assert!(!shown.contains(secret), "{}: {secret}", file.display());
         }
     }
@@ -203,6 +229,65 @@ fn the_reference_is_that_of_the_schema() {
         written == answers::docs::markdown(),
         "docs/answers.md is not what the schema says: run `ezmail answers docs > docs/answers.md`"
     );
+}
+
+#[test]
+fn the_json_schema_is_that_of_the_schema() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/answers.schema.json");
+    let written = fs::read_to_string(path).unwrap();
+    assert!(
+        written == json_schema::text().unwrap(),
+        "docs/answers.schema.json is not what the schema says: run \
+         `ezmail answers schema > docs/answers.schema.json`"
+    );
+}
+
+/// What an editor says: nothing about a good file, something about a slip of the pen.
+#[test]
+fn the_json_schema_takes_the_good_files_and_not_the_slips() {
+    let schema = json_schema::document();
+    jsonschema::meta::validate(&schema).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let problems = |text: &str| -> Vec<String> {
+        let table: toml::Table = text.parse().unwrap();
+        let value = serde_json::to_value(table).unwrap();
+        let errors = validator.iter_errors(&value);
+        errors
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect()
+    };
+    for file in files("good") {
+        let found = problems(&fs::read_to_string(&file).unwrap());
+        assert_eq!(found, [""; 0], "{}", file.display());
+        let exported = read(&file).0.unwrap().to_toml().unwrap();
+        assert_eq!(problems(exported.expose()), [""; 0], "{}", file.display());
+    }
+    assert_eq!(problems(&example::toml()), [""; 0]);
+    for (file, at) in [
+        ("unknown-key", ""),
+        ("missing-hostname", ""),
+        ("empty", ""),
+        ("wrong-type", ""),
+        ("unknown-word", "/"),
+        ("out-of-range", "/smarthost/port"),
+        ("user-one-of", "/user/"),
+        ("tls-one-of", "/tls"),
+        ("network-one-of", "/network"),
+        ("domain-settings", "/domain/0/dmarc"),
+        ("console-argon2id", "/console/password_hash"),
+        ("backup-schedule", "/backup/schedule"),
+        ("backup-keep-range", "/backup/keep/daily"),
+        ("acme-directory", "/acme/directory"),
+        ("user-quota", "/user/0/quota"),
+        ("reserved-key", ""),
+    ] {
+        let path = folder("bad").join(format!("{file}.toml"));
+        let found = problems(&fs::read_to_string(path).unwrap());
+        assert!(
+            found.iter().any(|problem| problem.starts_with(at)),
+            "{file}: {found:?}"
+        );
+    }
 }
 
 fn ezmail(arguments: &[&str], input: &[u8]) -> Output {
@@ -254,6 +339,7 @@ fn the_example_passes_with_its_comments_taken_in() {
     let (answers, report) = answers::read(toml.as_bytes(), "example", None);
     let answers = answers.unwrap_or_else(|| panic!("{report}"));
     assert!(answers.smarthost.is_some() && !answers.network.address.is_empty());
+    assert!(answers.tls.is_some() && answers.console.is_some() && answers.backup.is_some());
 }
 
 #[test]
@@ -311,6 +397,14 @@ fn hash_password_prints_a_hash_that_the_answers_take() {
             .iter()
             .all(|f| f.rule == Rule::NoSshKey && f.level == Level::Warning)
     );
+
+    let console = ezmail(
+        &["hash-password", "--console"],
+        b"wood stapler under rain\n",
+    );
+    assert!(console.status.success(), "{}", text(&console.stderr));
+    let hash = text(&console.stdout).trim_end().to_owned();
+    assert!(crypt::verify("wood stapler under rain", &hash), "{hash}");
 
     let weak = ezmail(&["hash-password"], b"password123\n");
     assert_eq!(weak.status.code(), Some(1));

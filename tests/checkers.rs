@@ -96,7 +96,8 @@ impl Appliance {
                 .unwrap();
         }
 
-        let answers = rendering::answers(name);
+        let mut answers = rendering::answers(name);
+        answers.hash_passwords(|_| Ok(None)).unwrap();
         let facts = rendering::facts(&answers);
         let names = [answers.hostname.to_string()].into();
         let tls = certificate::self_signed(&answers.hostname, &names, None).unwrap();
@@ -104,7 +105,7 @@ impl Appliance {
         files::write_with_parents(&below(&facts.paths.tls_cert), &tls.certificate, 0o644).unwrap();
         files::write_with_parents(&below(&facts.paths.tls_key), tls.key.expose(), 0o600).unwrap();
         let mut db = database::open(&below(&facts.paths.database)).unwrap();
-        let desired = database::Desired::new(&answers, &db).unwrap();
+        let desired = database::Desired::new(&answers).unwrap();
         database::sync(&mut db, &desired, 0).unwrap();
         Self {
             folder,

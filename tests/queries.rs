@@ -12,8 +12,7 @@ use rusqlite::Connection;
 /// The database of the answers `small`, with more in it that only mailctl could add.
 fn database() -> Connection {
     let mut db = database::open_copy("/nonexistent".as_ref()).unwrap();
-    let answers = rendering::answers("small");
-    let desired = database::Desired::new(&answers, &db).unwrap();
+    let desired = database::Desired::new(&rendering::answers("small")).unwrap();
     database::sync(&mut db, &desired, 0).unwrap();
     db.execute_batch(
         "INSERT INTO domain (id, name, created) VALUES (50, 'all.example', 0);

@@ -112,6 +112,7 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     if let Some(error) = &wanted.refused {
         complain(format_args!("{error:#}\n\n{CARRIED_ON}"));
     }
+    steps::refuse(&wanted.answers)?;
     if let (true, None, Some(device)) = (place, &state, &wanted.answers.state) {
         note(Some(&state::create(device, &paths)?), status);
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use zeroize::Zeroizing;
 
-use super::target::Target;
+use super::{link::Link, shadow::RootPassword, target::Target};
 use crate::{
     mail::database::{self, Desired},
     util::files::{self, AtomicFile},
@@ -27,6 +27,10 @@ pub enum Change {
     Database(Database),
     /// The host name of the running kernel.
     Hostname(String),
+    /// A symbolic link.
+    Link(Link),
+    /// Root's password.
+    RootPassword(RootPassword),
 }
 
 /// Where something lies and who may use it.
@@ -128,6 +132,7 @@ impl Change {
     pub fn units(&self) -> &'static [&'static str] {
         match self {
             Self::File(file) => file.units,
+            Self::Link(link) => link.units,
             _ => &[],
         }
     }
@@ -155,6 +160,8 @@ impl Change {
                 true => String::new(),
                 false => format!("host name of the running system: {name}\n"),
             }),
+            Self::Link(link) => Ok(lines(link.preview(target)?)),
+            Self::RootPassword(password) => Ok(lines(password.preview(target)?)),
         }
     }
 
@@ -172,8 +179,15 @@ impl Change {
                 rustix::system::sethostname(name.as_bytes()).context("setting the host name")?;
                 Ok(vec![format!("host name {name}")])
             }
+            Self::Link(link) => Ok(link.apply(target)?.into_iter().collect()),
+            Self::RootPassword(password) => Ok(password.apply(target)?.into_iter().collect()),
         }
     }
+}
+
+/// A line, if there is something to say.
+fn lines(said: Option<String>) -> String {
+    said.map(|line| line + "\n").unwrap_or_default()
 }
 
 /// Elsewhere than on the running system, the kernel's name is not ours.

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::{
     console::say,
     discover::Found,
+    passwords,
     state::kept::{self, Kept},
 };
 use crate::{answers::Answers, util::secret::Secret};
@@ -59,7 +60,8 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
     };
     // a schema that has moved on is no reason to refuse new answers
     let last = last.unwrap_or(None);
-    let answers = answers.with_hashed_passwords(last.as_ref())?;
+    let mut answers = answers;
+    passwords::hash(&mut answers, last.as_ref())?;
     // as they will be kept and compared: what key files said is inline
     let text = answers.to_toml()?;
     let answers = kept::parse(&text)?;

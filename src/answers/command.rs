@@ -11,10 +11,10 @@ use clap::Subcommand;
 use zeroize::Zeroizing;
 
 use super::{
-    docs, example,
+    docs, example, json_schema,
     load::{Loaded, limited},
 };
-use crate::mail::password;
+use crate::mail::{crypt, password};
 
 /// What `ezmail answers` can do.
 #[derive(Debug, Subcommand)]
@@ -33,6 +33,8 @@ pub enum AnswersCommand {
     },
     /// Print the reference of every key, as Markdown
     Docs,
+    /// Print a JSON Schema of the answers file, for editors
+    Schema,
 }
 
 /// Runs `ezmail answers`.
@@ -43,6 +45,7 @@ pub fn run(command: AnswersCommand) -> Result<ExitCode> {
     match command {
         AnswersCommand::New => print(&example::toml())?,
         AnswersCommand::Docs => print(&docs::markdown())?,
+        AnswersCommand::Schema => print(&json_schema::text().context("writing the schema")?)?,
         AnswersCommand::Check { file, json } => return check(&file, json),
     }
     Ok(ExitCode::SUCCESS)
@@ -64,11 +67,11 @@ fn check(path: &Path, json: bool) -> Result<ExitCode> {
 }
 
 /// Runs `ezmail hash-password`: asks twice on a terminal, else takes the first line of standard
-/// input; prints the argon2id hash.
+/// input; prints its hash, argon2id for a mailbox, or for the `console` what crypt(5) knows.
 ///
 /// # Errors
 /// When the two differ, when the password is too weak, or when there is none.
-pub fn hash_password() -> Result<ExitCode> {
+pub fn hash_password(console: bool) -> Result<ExitCode> {
     let password = if io::stdin().is_terminal() {
         let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
         let first = ask("Password: ").context("reading the password")?;
@@ -83,7 +86,11 @@ pub fn hash_password() -> Result<ExitCode> {
         Zeroizing::new(text.lines().next().unwrap_or("").to_owned())
     };
     password::check_strength(&password, &[])?;
-    print(&(password::hash(&password)? + "\n"))?;
+    let hash = match console {
+        true => crypt::hash(&password)?,
+        false => password::hash(&password)?,
+    };
+    print(&(hash + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

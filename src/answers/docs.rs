@@ -29,7 +29,41 @@ password_hash = \"…\"   # from `ezmail hash-password`
 
 Capitals make no difference in domain names and in the server's own addresses. Unknown keys are
 refused, so that a slip of the pen is not silently ignored. Secrets are never shown: not in error
-messages, not in `--json`.
+messages, not in `--json`. Letters beyond ASCII may stand in domain names wherever one is asked for,
+also after the `@` of an address; before the `@` they may not, because mail with such addresses
+(SMTPUTF8) is not supported.
+
+## Changed answers
+
+Users, domains and aliases can be changed by the answers and, on the server, by `mailctl`. So that
+neither undoes the other, the server remembers what the last answers said:
+
+* Only what the answers say differently from the last ones is changed. A new quota or password in
+  the answers goes to the server; a line that is as it was changes nothing, even if `mailctl` has
+  changed since what it is about.
+* What the last answers named and the new ones no longer name is removed from the server. Mail is
+  kept: the mailbox's folder stays on the state volume. A domain goes with every user and alias
+  in it, wherever they came from.
+* Everything that was made or changed by other means stays as it is.
+
+To have the answers' word again for something that `mailctl` has changed, say something else in the
+answers, apply that, and then say it again.
+
+All other settings have no other source than the answers: each apply brings them to what the
+answers say, and what is no longer there goes back to its default. Only a certificate that somebody
+installed on the server stays, as long as the answers give none.
+
+## In an editor
+
+`ezmail answers schema` prints a JSON Schema of this file ([answers.schema.json](answers.schema.json)),
+with which an editor completes keys and marks slips while you type. With Even Better TOML (VS Code)
+or taplo, put it beside the answers and name it in their first line:
+
+```toml
+#:schema ./answers.schema.json
+```
+
+It knows less than `ezmail answers check`, which has the last word.
 ";
 
 /// The reference, as Markdown.
@@ -37,7 +71,7 @@ pub fn markdown() -> String {
     let mut text = HEAD.to_owned();
     text += "\n## Top of the file\n";
     keys(&mut text, "");
-    for table in KEYS.iter().filter(|k| is_table(k)) {
+    for table in KEYS.iter().filter(|k| k.is_table()) {
         section(&mut text, table);
     }
     text += "\n## Reserved\n\n";
@@ -61,6 +95,9 @@ fn section(text: &mut String, table: &Key) {
     if !table.default.is_empty() {
         notes.push(format!("Without it: {}.", table.default));
     }
+    if !table.later.is_empty() {
+        notes.push(not_yet(table));
+    }
     if !notes.is_empty() {
         let _ = writeln!(text, "{}", notes.join(" "));
     }
@@ -68,7 +105,7 @@ fn section(text: &mut String, table: &Key) {
 }
 
 fn keys(text: &mut String, table: &str) {
-    for key in schema::children(table).filter(|k| !is_table(k)) {
+    for key in schema::children(table).filter(|k| !k.is_table()) {
         let _ = writeln!(text, "\n### `{}`\n\n{}\n", key.path, key.doc);
         let _ = writeln!(text, "* Type: {}", kind(key));
         let need = match (key.required, key.default) {
@@ -77,8 +114,15 @@ fn keys(text: &mut String, table: &str) {
             (false, default) => format!("Default: {default}"),
         };
         let _ = writeln!(text, "* {need}");
+        if !key.later.is_empty() {
+            let _ = writeln!(text, "* {}", not_yet(key));
+        }
         let _ = writeln!(text, "\n```toml\n{} = {}\n```", key.name(), key.example);
     }
+}
+
+fn not_yet(key: &Key) -> String {
+    format!("Checked, but not acted on by this version: {}.", key.later)
 }
 
 fn kind(key: &Key) -> String {
@@ -90,8 +134,4 @@ fn kind(key: &Key) -> String {
         Kind::Choice(words) => format!("string, {}", schema::or_list(words)),
         Kind::Table | Kind::Tables => key.format.to_owned(),
     }
-}
-
-fn is_table(key: &Key) -> bool {
-    matches!(key.kind, Kind::Table | Kind::Tables)
 }

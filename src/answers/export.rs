@@ -15,15 +15,17 @@ impl Answers {
     pub fn to_toml(&self) -> Result<Secret> {
         let mut table = Table::try_from(self).context("writing the answers as TOML")?;
         reveal_keys(self, &mut table);
+        reveal_certificate(self, &mut table);
+        reveal_backup(self, &mut table);
         for (user, table) in self.users.iter().zip(tables(&mut table, "user")) {
-            match &user.credential {
-                Credential::Password(s) => set(table, "password", s),
-                Credential::Hash(s) => set(table, "password_hash", s),
-            }
+            credential(&user.credential, table);
+        }
+        if let (Some(console), Some(table)) = (&self.console, inner(&mut table, "console")) {
+            credential(&console.credential, table);
         }
         if let Some(relay) = &self.smarthost
             && let Some(password) = &relay.password
-            && let Some(Value::Table(table)) = table.get_mut("smarthost")
+            && let Some(table) = inner(&mut table, "smarthost")
         {
             table.remove("password_file");
             set(table, "password", password);
@@ -42,6 +44,46 @@ fn reveal_keys(answers: &Answers, root: &mut Table) {
             }
         }
     }
+}
+
+fn reveal_certificate(answers: &Answers, root: &mut Table) {
+    let Some((tls, table)) = answers.tls.as_ref().zip(inner(root, "tls")) else {
+        return;
+    };
+    if tls.certificate.is_some() {
+        table.remove("certificate_file");
+    }
+    if let Some(key) = &tls.key {
+        table.remove("key_file");
+        set(table, "key", key);
+    }
+}
+
+fn reveal_backup(answers: &Answers, root: &mut Table) {
+    let Some((backup, table)) = answers.backup.as_ref().zip(inner(root, "backup")) else {
+        return;
+    };
+    for (name, secret) in [
+        ("passphrase", &backup.passphrase),
+        ("ssh_key", &backup.ssh_key),
+        ("secret_key", &backup.secret_key),
+    ] {
+        if let Some(secret) = secret {
+            table.remove(&format!("{name}_file"));
+            set(table, name, secret);
+        }
+    }
+}
+
+fn credential(credential: &Credential, table: &mut Table) {
+    match credential {
+        Credential::Password(s) => set(table, "password", s),
+        Credential::Hash(s) => set(table, "password_hash", s),
+    }
+}
+
+fn inner<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Table> {
+    table.get_mut(key).and_then(Value::as_table_mut)
 }
 
 fn set(table: &mut Table, key: &str, secret: &Secret) {

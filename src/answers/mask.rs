@@ -59,9 +59,19 @@ fn everything(value: &Spanned<DeValue<'_>>, secrets: &mut Vec<Range<usize>>) {
     }
 }
 
-/// A private key or hash that was put where it does not belong.
+/// A private key, hash or password that was put where it does not belong.
 fn looks_secret(text: &str) -> bool {
-    text.contains("PRIVATE KEY") || text.contains("$argon2")
+    let hash = ["$argon2", "$6$", "$y$"].iter().any(|h| text.contains(h));
+    hash || text.contains("PRIVATE KEY") || has_password(text)
+}
+
+/// `scheme://user:password@host`; rather too much than a password with an odd character.
+fn has_password(text: &str) -> bool {
+    let user = |rest: &'_ str| {
+        rest.rsplit_once('@')
+            .is_some_and(|(user, _)| user.contains(':'))
+    };
+    text.split_once("://").is_some_and(|(_, rest)| user(rest))
 }
 
 /// The same for a text that is not TOML, where only lines can be looked at: a line is shown when
@@ -140,6 +150,7 @@ mod tests {
         insta::assert_snapshot!(masked(
             "hostname = \"mail.example.org\"\npasword = \"oops\"\n[[user]]\naddress = \"a@b.c\" # hi\n\
              password = \"pä55\"\n[smarthost]\nlogin = {a = 1, b = [\"x\"]}\nhost = {x = 'y'}\n\
+             [backup]\ntarget = \"sftp://me:hunter/2@b.c/d\"\n[console]\npassword_hash = \"$6$ab$cd\"\n\
              [ssh]\nauthorized_keys = ['ssh-ed25519 A', '''\nOPENSSH PRIVATE KEY\nabc''']\n"
         ), @r#"
         hostname = "mail.example.org"
@@ -150,6 +161,10 @@ mod tests {
         [smarthost]
         login = {a = *, b = [***]}
         host = {x = ***}
+        [backup]
+        target = **************************
+        [console]
+        password_hash = **********
         [ssh]
         authorized_keys = ['ssh-ed25519 A', ***
         *******************

@@ -4,11 +4,13 @@
 //! them. There is no `Deserialize`: the only way in is [`super::parse`], so that no unchecked
 //! `Answers` exist.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+use super::location::Location;
+pub use super::quota::Quota;
 use crate::{
     mail::{
         address::{Address, DomainName},
@@ -24,6 +26,11 @@ pub struct Answers {
     pub hostname: DomainName,
     /// Who gets the mail of the role addresses and of the server.
     pub postmaster: Address,
+    /// Where the server's notices go, if not to the postmaster: see [`Answers::notices_to`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<Address>,
+    /// The IANA name of the server's time zone.
+    pub timezone: String,
     /// The mail domains, at least one.
     #[serde(rename = "domain")]
     pub domains: Vec<Domain>,
@@ -36,6 +43,15 @@ pub struct Answers {
     /// The administrator's access.
     #[serde(skip_serializing_if = "is_default")]
     pub ssh: Ssh,
+    /// Root's password at the console; without it, nobody logs in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<Console>,
+    /// The certificate that is given; without it, one is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Certificate>,
+    /// How to get one from an authority.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
     /// The relay for outgoing mail, if not direct.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smarthost: Option<Smarthost>,
@@ -48,6 +64,19 @@ pub struct Answers {
     /// The state volume; without it the server runs from memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// Where backups go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Backup>,
+    /// The backup to begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
+}
+
+impl Answers {
+    /// Where the server's own notices go.
+    pub fn notices_to(&self) -> &Address {
+        self.notify.as_ref().unwrap_or(&self.postmaster)
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -59,9 +88,37 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub struct Domain {
     /// Its name.
     pub name: DomainName,
+    /// What others shall do with mail that only claims to be from it.
+    pub dmarc: Dmarc,
+    /// The quota of users without one of their own; [`User::quota`] has it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// Keys that are given; for an algorithm without one, the agent creates it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dkim: Vec<DkimKey>,
+}
+
+/// The policy of a DMARC record (RFC 7489 section 6.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dmarc {
+    /// Deliver it all the same, and report.
+    None,
+    /// Treat it as suspicious.
+    #[default]
+    Quarantine,
+    /// Refuse it.
+    Reject,
+}
+
+impl fmt::Display for Dmarc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        })
+    }
 }
 
 /// A DKIM key that is given.
@@ -104,7 +161,8 @@ pub enum Credential {
     /// Plain: to be hashed before it is kept anywhere.
     #[serde(rename = "password")]
     Password(Secret),
-    /// A PHC string that passed [`crate::mail::password::check_phc`].
+    /// A hash: of a mailbox, a PHC string that passed [`crate::mail::password::check_phc`]; of
+    /// the console, one that passed [`crate::mail::crypt::check`].
     #[serde(rename = "password_hash")]
     Hash(Secret),
 }
@@ -142,58 +200,39 @@ impl Serialize for AliasAddress {
     }
 }
 
-/// A size in bytes; written as `5G`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quota(u64);
-
-impl Quota {
-    /// 15 GiB.
-    pub const DEFAULT: Self = Self(15 << 30);
-    /// 100 MiB: two messages of the largest size.
-    pub const MIN: Self = Self(100 << 20);
-
-    /// The size in bytes.
-    pub fn bytes(self) -> u64 {
-        self.0
-    }
+/// Root's password at the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Console {
+    /// The password.
+    #[serde(flatten)]
+    pub credential: Credential,
 }
 
-const UNITS: [(char, u32); 3] = [('M', 20), ('G', 30), ('T', 40)];
-
-impl FromStr for Quota {
-    type Err = ();
-
-    /// A whole number and `M`, `G` or `T`. `Err` for anything else and for what is smaller than
-    /// [`Quota::MIN`] or larger than 1024T.
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let unit = text.chars().last().ok_or(())?;
-        let (_, shift) = UNITS.iter().find(|u| u.0 == unit).ok_or(())?;
-        let digits = &text[..text.len() - 1];
-        if !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(());
-        }
-        let number: u64 = digits.parse().map_err(|_| ())?;
-        let bytes = number.checked_mul(1 << shift).ok_or(())?;
-        (Self::MIN.0..=1 << 50)
-            .contains(&bytes)
-            .then_some(Self(bytes))
-            .ok_or(())
-    }
+/// A certificate that is given. Without its files ([`super::parse`]) both parts may be `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// The name of the file that the chain came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_file: Option<String>,
+    /// The chain, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The name of the file that the key came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<String>,
+    /// The private key, PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
 }
 
-impl fmt::Display for Quota {
-    /// In the largest unit that keeps it whole.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = |u: &&(char, u32)| self.0.is_multiple_of(1 << u.1);
-        let (unit, shift) = UNITS.iter().rev().find(whole).unwrap_or(&UNITS[0]);
-        write!(f, "{}{unit}", self.0 >> shift)
-    }
-}
-
-impl Serialize for Quota {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// How to get a certificate from an authority (ACME, RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Acme {
+    /// Whether to.
+    pub enabled: bool,
+    /// The address of the authority's directory; `None` is Let's Encrypt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
 }
 
 /// The administrator's access.
@@ -293,21 +332,79 @@ pub struct State {
     pub wipe: bool,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Backups. Without their files ([`super::parse`]) secrets may be `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Where they go.
+    pub target: Location,
+    /// `hourly`, `daily`, `weekly`, or an hour of the day as `03:30`.
+    pub schedule: String,
+    /// How many stay.
+    pub keep: Keep,
+    /// The name of the file that the passphrase came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<String>,
+    /// What they are encrypted with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<Secret>,
+    /// The name of the file that the SSH key came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_key_file: Option<String>,
+    /// The key for [`Scheme::Sftp`](super::location::Scheme), OpenSSH's own form; `None`: the
+    /// server makes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<Secret>,
+    /// The name of the file that the secret key came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key_file: Option<String>,
+    /// The secret for [`Scheme::S3`](super::location::Scheme).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_key: Option<Secret>,
+}
 
-    #[test]
-    fn quotas_are_read_and_written() {
-        for text in ["100M", "1G", "15G", "1500M", "2T", "1024T"] {
-            assert_eq!(text.parse::<Quota>().unwrap().to_string(), text);
+/// How many backups stay: the newest of each of so many days, weeks and months.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Keep {
+    /// Days.
+    pub daily: u16,
+    /// Weeks.
+    pub weekly: u16,
+    /// Months.
+    pub monthly: u16,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            daily: 7,
+            weekly: 4,
+            monthly: 6,
         }
-        assert_eq!("1024M".parse::<Quota>().unwrap().to_string(), "1G");
-        for text in [
-            "", "G", "5", "5g", "5K", "1.5G", "+5G", "-5G", "0G", "99M", "1025T", "5 G", "5€",
-        ] {
-            assert!(text.parse::<Quota>().is_err(), "{text}");
+    }
+}
+
+/// The backup to begin with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Restore {
+    /// Where it is.
+    pub source: Source,
+}
+
+/// Where a backup is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// A file beside the answers.
+    File(String),
+    /// A folder of backups, or one backup, elsewhere.
+    Location(Location),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(name) => f.write_str(name),
+            Self::Location(location) => location.fmt(f),
         }
-        assert_eq!(Quota::DEFAULT.to_string(), "15G");
     }
 }

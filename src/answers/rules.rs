@@ -49,6 +49,8 @@ rules! {
     UnknownKey = "unknown-key", Error;
     /// A key that a later version will have.
     ReservedKey = "reserved-key", Error;
+    /// A key that this version checks and does not act on.
+    NotYet = "not-yet", Warning;
     /// A required key is not there.
     MissingKey = "missing-key", Error;
     /// A value of another type.
@@ -109,6 +111,44 @@ rules! {
     DuplicateTarget = "duplicate-target", Warning;
     /// The postmaster has no mailbox.
     Postmaster = "postmaster", Error;
+    /// Notices to an address of ours that does not exist.
+    Notify = "notify", Error;
+    /// Notices to the very server that they are about.
+    NotifyOwn = "notify-own-domain", Warning;
+    /// Not a time zone.
+    TimeZone = "time-zone", Error;
+    /// Not a crypt(5) hash of the kinds that the console takes, or one that costs too much.
+    CryptHash = "crypt-hash", Error;
+    /// Not a certificate chain.
+    Certificate = "certificate", Error;
+    /// Not the private key of a certificate.
+    CertificateKey = "certificate-key", Error;
+    /// A certificate and another one's key.
+    CertificatePair = "certificate-pair", Error;
+    /// A certificate for other names.
+    CertificateName = "certificate-name", Error;
+    /// A certificate that is expired, will be soon, or is not valid yet.
+    CertificateDates = "certificate-dates", Warning;
+    /// Not the address of an ACME directory.
+    AcmeDirectory = "acme-directory", Error;
+    /// Both a certificate and an authority to ask for one.
+    AcmeAndTls = "acme-and-tls", Error;
+    /// Not the address of a place for backups.
+    BackupTarget = "backup-target", Error;
+    /// Neither a word for how often, nor an hour.
+    BackupSchedule = "backup-schedule", Error;
+    /// Every backup would be deleted again.
+    BackupKeep = "backup-keep", Error;
+    /// A passphrase that is too short, or that guessing finds.
+    BackupPassphrase = "backup-passphrase", Error;
+    /// Not an SSH private key that a program can use.
+    BackupKey = "backup-key", Error;
+    /// A key of another kind of target, or a target without the key that it needs.
+    BackupLogin = "backup-login", Error;
+    /// Not the address of a backup.
+    RestoreSource = "restore-source", Error;
+    /// A restore without the passphrase.
+    RestoreBackup = "restore-without-backup", Error;
     /// Not an SSH public key.
     SshKey = "ssh-key", Error;
     /// A key listed twice.

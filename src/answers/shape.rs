@@ -10,7 +10,7 @@ use super::{
     node::{Node, integer},
     report::Report,
     rules::Rule,
-    schema::{self, Key, Kind},
+    schema::{self, Key, Kind, Pair},
 };
 
 /// Reports every unknown, reserved, missing and mistyped key below `node`; `place` is the path
@@ -19,7 +19,10 @@ pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
     for (name, span, value) in node.entries() {
         let path = schema::join(place, name);
         match schema::find(&path) {
-            Some(key) => check_value(node, key, value, report),
+            Some(key) => {
+                not_yet(node, key, span, report);
+                check_value(node, key, value, report);
+            }
             None if schema::RESERVED.contains(&path.as_str()) => report.add(
                 Rule::ReservedKey,
                 node.path_of(name),
@@ -47,6 +50,48 @@ pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
             what,
             format!("add {}, as in {}", key.doc_short(), key.example_line()),
         );
+    }
+    for pair in schema::pairs(place) {
+        check_pair(node, pair, report);
+    }
+}
+
+/// A key that later versions act on.
+fn not_yet(node: &Node<'_>, key: &Key, span: Range<usize>, report: &mut Report) {
+    if key.later.is_empty() {
+        return;
+    }
+    let name = match key.is_table() {
+        true => schema::header(key.path),
+        false => format!("`{}`", key.path),
+    };
+    report.add(
+        Rule::NotYet,
+        node.path_of(key.name()),
+        span,
+        format!("{name} is checked, but this version does not act on it yet"),
+        key.later,
+    );
+}
+
+fn check_pair(node: &Node<'_>, pair: &Pair, report: &mut Report) {
+    let [a, b] = pair.names;
+    match (node.has(a), node.has(b)) {
+        (true, true) => report.add(
+            Rule::OneOf,
+            node.path_of(b),
+            node.key_span(b),
+            format!("there are both `{a}` and `{b}`"),
+            "keep one of the two",
+        ),
+        (false, false) if pair.needed => report.add(
+            Rule::OneOf,
+            node.path.clone(),
+            node.span.clone(),
+            format!("`{}` has neither `{a}` nor `{b}`", node.path),
+            "add one of the two",
+        ),
+        _ => {}
     }
 }
 

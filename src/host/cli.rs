@@ -69,8 +69,14 @@ enum Command {
     /// The answers file: an example, its check, its reference
     #[command(subcommand)]
     Answers(AnswersCommand),
-    /// Hash a password for the answers file (argon2id)
-    HashPassword,
+    /// Hash a password for the answers file
+    ///
+    /// Asks twice on a terminal, else takes the first line of standard input.
+    HashPassword {
+        /// For root at the console (SHA-512), not for a mailbox (argon2id)
+        #[arg(long)]
+        console: bool,
+    },
     Embed(EmbedArgs),
     Checksum(ChecksumArgs),
     Boot(Box<qemu::BootArgs>),
@@ -133,7 +139,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Profile(args) => build(&args, Goal::Profile, false),
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
-        Command::HashPassword => answers::command::hash_password(),
+        Command::HashPassword { console } => answers::command::hash_password(console),
         Command::Embed(args) => embed::args::embed(&args),
         Command::Checksum(args) => embed::args::checksum(&args),
         Command::Boot(args) => qemu::boot(*args),

@@ -177,8 +177,17 @@ impl FromStr for DomainName {
             .map_err(|_| DomainError::Idna)?
             .into_owned();
         check_labels(&ascii)?;
-        Ok(Self(ascii))
+        let name = Self(ascii);
+        // in the DNS form, a hyphen at the end of a label beyond ASCII is in its middle
+        match name.to_unicode().split('.').find(|l| has_outer_hyphen(l)) {
+            Some(label) => Err(DomainError::Hyphen(label.to_owned())),
+            None => Ok(name),
+        }
     }
+}
+
+fn has_outer_hyphen(label: &str) -> bool {
+    label.starts_with('-') || label.ends_with('-')
 }
 
 fn check_labels(ascii: &str) -> Result<(), DomainError> {
@@ -189,7 +198,7 @@ fn check_labels(ascii: &str) -> Result<(), DomainError> {
         if label.len() > MAX_LABEL {
             return Err(DomainError::LabelTooLong(label.to_owned()));
         }
-        if label.starts_with('-') || label.ends_with('-') {
+        if has_outer_hyphen(label) {
             return Err(DomainError::Hyphen(label.to_owned()));
         }
     }
@@ -331,6 +340,8 @@ mod tests {
             ("*.example.org", DomainError::Character('*')),
             ("-a.org", DomainError::Hyphen("-a".into())),
             ("a-.org", DomainError::Hyphen("a-".into())),
+            ("-ä.org", DomainError::Hyphen("-ä".into())),
+            ("Ä-.org", DomainError::Hyphen("ä-".into())),
             ("example.123", DomainError::NumericTop),
             ("xn--\u{e4}.org", DomainError::Idna),
             ("xn--999999999.org", DomainError::Idna),

@@ -4,7 +4,9 @@
 
 pub mod address;
 pub mod certificate;
+pub mod chain;
 pub mod controller;
+pub mod crypt;
 pub mod database;
 pub mod dkim;
 pub mod password;

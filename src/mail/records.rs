@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{address::DomainName, dkim::KeyInfo};
+use crate::answers::model::Dmarc;
 
 /// Most bytes of one string of a TXT record (RFC 1035 section 3.3).
 const MAX_STRING: usize = 255;
@@ -26,8 +27,8 @@ pub struct PublishedKey {
 pub struct Zone<'a> {
     /// The server's name.
     pub hostname: &'a DomainName,
-    /// The mail domains.
-    pub domains: Vec<&'a DomainName>,
+    /// The mail domains, and what their DMARC records ask for.
+    pub domains: Vec<(&'a DomainName, Dmarc)>,
     /// The server's addresses, as far as they are known.
     pub addresses: &'a [IpAddr],
     /// The keys of all domains.
@@ -41,8 +42,8 @@ impl Zone<'_> {
     pub fn text(&self) -> String {
         let mut text = "; The DNS records of this mail server.\n".to_owned();
         self.host(&mut text);
-        for domain in &self.domains {
-            self.domain(&mut text, domain);
+        for (domain, dmarc) in &self.domains {
+            self.domain(&mut text, domain, *dmarc);
         }
         text
     }
@@ -70,7 +71,7 @@ impl Zone<'_> {
         line(out, format_args!("{say} {host}."));
     }
 
-    fn domain(&self, out: &mut String, domain: &DomainName) {
+    fn domain(&self, out: &mut String, domain: &DomainName, policy: Dmarc) {
         let host = self.hostname;
         let name = match domain.to_unicode() {
             unicode if unicode != domain.as_str() => format!("{domain} ({unicode})"),
@@ -93,7 +94,7 @@ impl Zone<'_> {
         if domain != host {
             line(out, format_args!("{domain}. 3600 IN TXT    \"{spf}\""));
         }
-        let dmarc = format!("v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}");
+        let dmarc = format!("v=DMARC1; p={policy}; rua=mailto:postmaster@{domain}");
         line(
             out,
             format_args!("_dmarc.{domain}. 3600 IN TXT    \"{dmarc}\""),
@@ -198,7 +199,7 @@ mod tests {
         let addresses = ["203.0.113.10", "2001:db8::10", "10.0.0.1", "fe80::1"];
         let mut zone = Zone {
             hostname: &host,
-            domains: vec![&domain, &other],
+            domains: vec![(&domain, Dmarc::Quarantine), (&other, Dmarc::Reject)],
             addresses: &addresses.map(|a| a.parse().unwrap()),
             keys: &keys,
             smarthost: None,
@@ -206,7 +207,7 @@ mod tests {
         insta::assert_snapshot!(zone.text());
         zone.addresses = &[];
         zone.smarthost = Some(&relay);
-        zone.domains = vec![&other];
+        zone.domains = vec![(&other, Dmarc::None)];
         insta::assert_snapshot!(zone.text());
     }
 }

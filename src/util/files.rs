@@ -98,6 +98,21 @@ pub fn write_with_parents(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Re
     write(path, bytes, mode)
 }
 
+/// Makes `path` a symbolic link to `to`, in place of whatever file or link is there.
+///
+/// # Errors
+/// When the folder cannot be written, or `path` is a folder; what was there then still is.
+pub fn symlink(path: &Path, to: &Path) -> Result<()> {
+    let what = || format!("making the link {}", path.display());
+    let folder = folder_of(path);
+    let temp = tempfile::Builder::new()
+        .prefix(".tmp")
+        .make_in(folder, |temp| std::os::unix::fs::symlink(to, temp))
+        .with_context(what)?;
+    temp.persist(path).map_err(|e| e.error).with_context(what)?;
+    sync_folder(folder).with_context(what)
+}
+
 /// Creates a file that must not exist yet, with `mode` from its first moment: for secrets.
 ///
 /// # Errors
@@ -186,6 +201,21 @@ mod tests {
             fs::metadata(&target).unwrap().permissions().mode() & 0o7777,
             0o644
         );
+    }
+
+    #[test]
+    fn a_link_takes_the_place_of_a_file_and_of_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "file").unwrap();
+        for to in ["one", "../two"] {
+            symlink(&path, Path::new(to)).unwrap();
+            assert_eq!(fs::read_link(&path).unwrap(), Path::new(to));
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::create_dir(dir.path().join("d")).unwrap();
+        assert!(symlink(&dir.path().join("d"), Path::new("one")).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

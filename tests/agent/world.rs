@@ -28,6 +28,9 @@ pub fn text(name: &str) -> String {
     fs::read_to_string(good(name)).unwrap()
 }
 
+/// Its passwords, as in the image.
+pub const SHADOW: &str = "root:!*:19000::::::\nsmtpd:!*:19000::::::\n";
+
 /// A root with the users of the image, and a folder for answers.
 pub struct World {
     folder: TempDir,
@@ -72,6 +75,13 @@ impl World {
         }
         fs::write(world.path("etc/passwd"), users).unwrap();
         fs::write(world.path("etc/group"), groups).unwrap();
+        fs::write(world.path("etc/shadow"), SHADOW).unwrap();
+        fs::set_permissions(world.path("etc/shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+        for zone in ["UTC", "Europe/Berlin"] {
+            let path = world.path("usr/share/zoneinfo").join(zone);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "TZif2 (the beginning is all that is looked at)").unwrap();
+        }
         world
     }
 
@@ -87,8 +97,11 @@ impl World {
     /// Writes an answers file.
     pub fn answers(&self, name: &str, text: &str) -> PathBuf {
         let folder = self.folder.path().join("answers");
-        for beside in ["example.org.rsa.pem", "smarthost.password"] {
-            fs::copy(good("x").with_file_name(beside), folder.join(beside)).unwrap();
+        for entry in fs::read_dir(good("x").parent().unwrap()).unwrap() {
+            let from = entry.unwrap().path();
+            if from.extension().is_none_or(|e| e != "toml") {
+                fs::copy(&from, folder.join(from.file_name().unwrap())).unwrap();
+            }
         }
         fs::write(folder.join(name), text).unwrap();
         folder.join(name)
@@ -115,6 +128,8 @@ impl World {
         fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::set_permissions(self.path(""), fs::Permissions::from_mode(0o777)).unwrap();
         fs::set_permissions(self.path("etc"), fs::Permissions::from_mode(0o777)).unwrap();
+        let shadow = self.path("etc/shadow");
+        fs::set_permissions(shadow, fs::Permissions::from_mode(0o644)).unwrap();
         let program = open.join("ezmail-agent");
         fs::copy(env!("CARGO_BIN_EXE_ezmail-agent"), &program).unwrap();
         fs::copy(answers, open.join("answers.toml")).unwrap();
@@ -223,9 +238,17 @@ impl World {
             let text_file = data.is_file()
                 && data.mode() & 0o004 != 0
                 && !template.exists()
-                && !["passwd", "group", "self-signed", "cert.pem", "key.pub"]
-                    .iter()
-                    .any(|end| name.ends_with(end));
+                && ![
+                    "passwd",
+                    "group",
+                    "self-signed",
+                    "cert.pem",
+                    "key.pub",
+                    "UTC",
+                    "Berlin",
+                ]
+                .iter()
+                .any(|end| name.ends_with(end));
             if text_file || name.ends_with("authorized_keys") {
                 writeln!(text, "=== {name}\n{}", masked(&self.read(&name))).unwrap();
             }

@@ -11,7 +11,7 @@ use crate::{
 pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let path = &input.paths.database;
     let mut copy = database::open_copy(&input.target.path(path))?;
-    let desired = Desired::new(input.answers, &copy)?;
+    let desired = Desired::new(input.answers)?;
     let said = database::sync(&mut copy, &desired, input.now)?;
     Ok(vec![Change::Database(Database {
         entry: Entry {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod configuration;
+mod console;
 mod database;
 mod dkim;
 mod hostname;
@@ -12,11 +13,12 @@ mod network;
 mod records;
 mod ssh;
 mod state;
+mod timezone;
 mod tls;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{change::Change, paths::Paths, target::Target, wanted::Wanted};
 use crate::answers::Answers;
@@ -56,8 +58,10 @@ pub struct Input<'a> {
 /// All steps.
 ///
 /// # Errors
-/// When something that is there already cannot be read, or a key cannot be made.
+/// When something that is there already cannot be read, a key cannot be made, or the answers ask
+/// for what this version cannot do.
 pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
+    refuse(input.answers)?;
     let mut steps = Vec::new();
     let mut add = |name, title, planned: Result<Vec<Change>>| -> Result<()> {
         let changes = planned.with_context(|| format!("step '{name}' ({title})"))?;
@@ -76,7 +80,9 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
         "addresses and name servers",
         Ok(network::plan(input)),
     )?;
+    add("timezone", "the server's time", timezone::plan(input))?;
     add("ssh", "the administrator's access", ssh::plan(input))?;
+    add("console", "root's password", console::plan(input))?;
     add("tls", "certificate", tls::plan(input))?;
     add(
         "database",
@@ -100,4 +106,22 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
         notes: Vec::new(),
     });
     Ok(steps)
+}
+
+/// Refuses what this version would get wrong in a way that harms, before anything is done.
+///
+/// An empty server in place of the one that was to be restored would take mail, and be in the way
+/// of restoring it.
+///
+/// # Errors
+/// When the answers ask for what this version cannot do.
+pub fn refuse(answers: &Answers) -> Result<()> {
+    if let Some(restore) = &answers.restore {
+        bail!(
+            "the answers have `[restore]` from {}, and this version cannot restore: nothing was \
+             changed. Remove `[restore]` to set up an empty server, or boot an image that restores",
+            restore.source
+        );
+    }
+    Ok(())
 }

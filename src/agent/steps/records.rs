@@ -13,7 +13,7 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> (String, Vec<Cha
     let addresses: Vec<IpAddr> = answers.network.address.iter().map(|a| a.addr()).collect();
     let text = Zone {
         hostname: &answers.hostname,
-        domains: answers.domains.iter().map(|d| &d.name).collect(),
+        domains: answers.domains.iter().map(|d| (&d.name, d.dmarc)).collect(),
         addresses: &addresses,
         keys,
         smarthost: answers.smarthost.as_ref().map(|s| &s.host),

@@ -1,4 +1,5 @@
-//! The certificate: self-signed, made once, and left alone when somebody put another in its place.
+//! The certificate: that of the answers; else a self-signed one, made once, and left alone when
+//! somebody put another in its place.
 
 use std::collections::BTreeSet;
 
@@ -7,64 +8,98 @@ use anyhow::{Context, Result};
 use super::Input;
 use crate::{
     agent::change::{Change, File},
+    answers::model::Certificate,
     mail::{
         address::DomainName,
         certificate::{self, SelfSigned},
+        chain::Key,
     },
     util::{hash, secret::Secret},
 };
 
 const UNITS: &[&str] = &["smtpd.service", "dovecot.service"];
+/// What the mark says after the sum of a certificate that the answers gave.
+const GIVEN: &str = "answers";
 
 pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let paths = input.paths;
-    // says which certificate was made here, and for which names
+    // says which certificate was put there by an apply, and for which names, or whence
     let mark = paths.state.join("tls/self-signed");
-    let domains: Vec<DomainName> = input
-        .answers
-        .domains
-        .iter()
-        .map(|d| d.name.clone())
-        .collect();
-    let hostname = &input.answers.hostname;
-    let names = certificate::names(hostname, &domains);
-
-    let (certificate, key) = match (input.target.read(&paths.tls_cert)?, read_key(input)?) {
-        (Some(certificate), Some(key)) => {
-            let made = input.target.read(&mark)?.unwrap_or_default();
-            match made_for(&String::from_utf8_lossy(&made), &certificate) {
-                Some(old) if !names.is_subset(&old) => {
-                    let new = certificate::self_signed(hostname, &names, Some(&key))?;
-                    (new.certificate.into_bytes(), new.key)
-                }
-                // as wanted, or not ours to replace
-                _ => (certificate, key),
-            }
-        }
-        _ => {
-            let SelfSigned { certificate, key } = certificate::self_signed(hostname, &names, None)?;
-            (certificate.into_bytes(), key)
-        }
-    };
-    let mut changes = Vec::new();
     let made = input.target.read(&mark)?.unwrap_or_default();
-    let is_new = input.target.read(&paths.tls_cert)?.as_deref() != Some(&certificate[..]);
-    let mark_text = match is_new {
-        true => {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            format!("{} {}\n", hash::sha256(&certificate), names.join(" ")).into_bytes()
-        }
-        false => made,
+    let wanted = match &input.answers.tls {
+        Some(given) => from_answers(given)?,
+        None => without_answers(input, &String::from_utf8_lossy(&made))?,
     };
     // smtpd and dovecot read the key as root, before they give that up
-    let key = File::secret(paths.tls_key.clone(), key.expose()).restarts(UNITS);
-    changes.push(Change::File(key));
-    let certificate = File::open(paths.tls_cert.clone(), certificate).restarts(UNITS);
-    changes.push(Change::File(certificate));
-    if !mark_text.is_empty() {
-        changes.push(Change::File(File::open(mark, mark_text)));
+    let key = File::secret(paths.tls_key.clone(), wanted.key.expose()).restarts(UNITS);
+    let certificate = File::open(paths.tls_cert.clone(), wanted.certificate).restarts(UNITS);
+    let mut changes = vec![Change::File(key), Change::File(certificate)];
+    let text = wanted.mark.map_or(made, String::into_bytes);
+    if !text.is_empty() {
+        changes.push(Change::File(File::open(mark, text)));
     }
     Ok(changes)
+}
+
+/// A certificate with its key, and the mark if it is another one than before.
+struct Wanted {
+    certificate: Vec<u8>,
+    key: Secret,
+    mark: Option<String>,
+}
+
+fn marked(certificate: &[u8], what: &str) -> Option<String> {
+    Some(format!("{} {what}\n", hash::sha256(certificate)))
+}
+
+fn from_answers(given: &Certificate) -> Result<Wanted> {
+    let not_read = |what: &str, file: &Option<String>| {
+        let file = file.as_deref().unwrap_or("its file");
+        format!("the {what} of `[tls]` was not read from {file}")
+    };
+    let certificate = given.certificate.as_ref();
+    let certificate =
+        certificate.with_context(|| not_read("certificate", &given.certificate_file))?;
+    let key = given
+        .key
+        .as_ref()
+        .with_context(|| not_read("key", &given.key_file))?;
+    Ok(Wanted {
+        certificate: certificate.clone().into_bytes(),
+        key: Key::parse(key.expose()).context("the key of `[tls]`")?.pem,
+        mark: marked(certificate.as_bytes(), GIVEN),
+    })
+}
+
+/// What is there, if it is as it should be or not ours to replace; else a self-signed one.
+fn without_answers(input: &Input<'_>, mark: &str) -> Result<Wanted> {
+    let paths = input.paths;
+    let domains = input.answers.domains.iter().map(|d| d.name.clone());
+    let domains: Vec<DomainName> = domains.collect();
+    let hostname = &input.answers.hostname;
+    let names = certificate::names(hostname, &domains);
+    let key = match (input.target.read(&paths.tls_cert)?, read_key(input)?) {
+        (Some(certificate), Some(key)) => match origin(mark, &certificate) {
+            Origin::Made(old) if !names.is_subset(&old) => Some(key),
+            // its key goes with it: it is not ours to use for anything else
+            Origin::Answers => None,
+            Origin::Made(_) | Origin::Elsewhere => {
+                return Ok(Wanted {
+                    certificate,
+                    key,
+                    mark: None,
+                });
+            }
+        },
+        _ => None,
+    };
+    let SelfSigned { certificate, key } = certificate::self_signed(hostname, &names, key.as_ref())?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Ok(Wanted {
+        mark: marked(certificate.as_bytes(), &names.join(" ")),
+        certificate: certificate.into_bytes(),
+        key,
+    })
 }
 
 fn read_key(input: &Input<'_>) -> Result<Option<Secret>> {
@@ -74,11 +109,28 @@ fn read_key(input: &Input<'_>) -> Result<Option<Secret>> {
     Ok(text.map(Secret::new))
 }
 
-/// The names of a certificate that was made here, by the line in `mark`.
-fn made_for(mark: &str, certificate: &[u8]) -> Option<BTreeSet<String>> {
+/// Where the certificate that is there comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Origin {
+    /// Made here, for these names.
+    Made(BTreeSet<String>),
+    /// Given by the last answers.
+    Answers,
+    /// Put there by somebody else.
+    Elsewhere,
+}
+
+fn origin(mark: &str, certificate: &[u8]) -> Origin {
     let mut words = mark.split_whitespace();
-    let ours = words.next()? == hash::sha256(certificate);
-    ours.then(|| words.map(str::to_owned).collect())
+    if words.next() != Some(&hash::sha256(certificate)) {
+        return Origin::Elsewhere;
+    }
+    let rest: BTreeSet<String> = words.map(str::to_owned).collect();
+    // no name of a certificate is without a dot
+    match rest.contains(GIVEN) {
+        true => Origin::Answers,
+        false => Origin::Made(rest),
+    }
 }
 
 #[cfg(test)]
@@ -86,10 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn somebody_elses_certificate_has_no_mark() {
-        let mark = format!("{} a b\n", hash::sha256("one"));
-        assert_eq!(made_for(&mark, b"one").unwrap().len(), 2);
-        assert_eq!(made_for(&mark, b"two"), None);
-        assert_eq!(made_for("", b"one"), None);
+    fn the_mark_tells_where_a_certificate_is_from() {
+        let sum = hash::sha256("one");
+        let made = origin(&format!("{sum} a.example b.example\n"), b"one");
+        assert!(matches!(made, Origin::Made(names) if names.len() == 2));
+        assert_eq!(origin(&format!("{sum} answers\n"), b"one"), Origin::Answers);
+        assert_eq!(
+            origin(&format!("{sum} a.example\n"), b"two"),
+            Origin::Elsewhere
+        );
+        assert_eq!(origin("", b"one"), Origin::Elsewhere);
     }
 }

@@ -113,7 +113,7 @@ fn target_list(node: &Node<'_>, cx: &mut Context<'_>) -> Vec<Address> {
 
 /// How an address of ours is delivered: the entry that takes it, and where that leads. Looked up
 /// in this order: itself without `+detail`, the role addresses, the catch-all.
-fn entry(
+pub(super) fn entry(
     address: &Address,
     postmaster: Option<&Address>,
     cx: &Context<'_>,

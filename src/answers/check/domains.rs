@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use super::Context;
 use crate::{
     answers::{
-        model::{DkimKey, Domain},
+        model::{DkimKey, Dmarc, Domain},
         node::Node,
         rules::Rule,
     },
     mail::{address::DomainName, dkim},
-    util::secret::Secret,
 };
 
 /// Reads all domains and makes them known.
@@ -20,13 +19,24 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Vec<Domain> {
     let mut lines = BTreeMap::new();
     let mut domains = Vec::new();
     for node in &nodes {
+        let dmarc = match node.text("dmarc").map(|t| t.text) {
+            Some("none") => Dmarc::None,
+            Some("reject") => Dmarc::Reject,
+            _ => Dmarc::Quarantine,
+        };
+        let quota = node.text("quota").and_then(|v| cx.quota(&v));
         let dkim = keys(node, cx);
         let Some(name) = name(node, &mut lines, cx) else {
             cx.domains_known = false;
             continue;
         };
         cx.domains.push(name.clone());
-        domains.push(Domain { name, dkim });
+        domains.push(Domain {
+            name,
+            dmarc,
+            quota,
+            dkim,
+        });
     }
     domains
 }
@@ -60,26 +70,21 @@ fn keys(domain: &Node<'_>, cx: &mut Context<'_>) -> Vec<DkimKey> {
     let mut selectors = BTreeMap::new();
     let mut keys = Vec::new();
     for node in domain.tables("dkim") {
-        cx.one_of(&node, "key", "key_file", true);
         let selector = selector(&node, &mut selectors, cx);
-        let (value, key, key_file) = match (node.text("key"), node.text("key_file")) {
-            (Some(value), _) => {
-                let key = Secret::new(value.text);
-                (value, Some(key), None)
-            }
-            (None, Some(value)) => {
-                let (key, name) = (cx.file(&value), value.text.to_owned());
-                (value, key, Some(name))
-            }
-            (None, None) => continue,
-        };
-        let info = match key.as_ref().map(|k| dkim::parse_pem(k.expose())) {
-            Some(Ok(info)) => Some(info),
-            Some(Err(e)) => {
+        if !node.has("key") && !node.has("key_file") {
+            continue;
+        }
+        let (key, key_file) = cx.inline_or_file(&node, "key");
+        let parsed = key
+            .as_ref()
+            .map(|(value, key)| (value, dkim::parse_pem(key.expose())));
+        let info = match parsed {
+            Some((_, Ok(info))) => Some(info),
+            Some((value, Err(e))) => {
                 let help = "make one with `openssl genpkey -algorithm ed25519`, or with \
                             `-algorithm rsa -pkeyopt rsa_keygen_bits:2048`, or remove the \
                             `[[domain.dkim]]` and let the server make it";
-                cx.about(Rule::DkimKey, &value, e, help);
+                cx.about(Rule::DkimKey, value, e, help);
                 None
             }
             None => None,
@@ -88,7 +93,7 @@ fn keys(domain: &Node<'_>, cx: &mut Context<'_>) -> Vec<DkimKey> {
             keys.push(DkimKey {
                 selector,
                 key_file,
-                key,
+                key: key.map(|(_, key)| key),
                 info,
             });
         }

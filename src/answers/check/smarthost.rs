@@ -29,7 +29,6 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Smarthost> 
         Tls::Implicit => SUBMISSIONS,
         Tls::Starttls => SUBMISSION,
     });
-    cx.one_of(&node, "password", "password_file", false);
     let has_password = node.has("password") || node.has("password_file");
     if node.has("username") != has_password {
         let (there, missing) = match has_password {

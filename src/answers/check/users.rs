@@ -4,7 +4,7 @@ use super::Context;
 use crate::{
     answers::{
         example,
-        model::{Credential, Quota, User},
+        model::{Credential, Domain, Quota, User},
         node::{Node, Text},
         rules::Rule,
     },
@@ -16,34 +16,43 @@ use crate::{
 };
 
 /// Reads all users and takes their addresses.
-pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Vec<User> {
+pub(super) fn check(root: &Node<'_>, domains: &[Domain], cx: &mut Context<'_>) -> Vec<User> {
     let nodes = root.tables("user");
     cx.addresses_known = root.has("user") != nodes.is_empty();
     let mut users = Vec::new();
     for node in nodes {
-        users.extend(user(&node, cx));
+        users.extend(user(&node, domains, cx));
     }
     users
 }
 
-fn user(node: &Node<'_>, cx: &mut Context<'_>) -> Option<User> {
+fn user(node: &Node<'_>, domains: &[Domain], cx: &mut Context<'_>) -> Option<User> {
     let address = node.text("address").and_then(|value| {
         let address = cx.own_address(&value)?;
         cx.take(address.to_string(), &value, Vec::new());
         Some(address)
     });
     cx.addresses_known &= address.is_some();
-    cx.one_of(node, "password_hash", "password", true);
     let name = node.text("name").and_then(|value| name(&value, cx));
     let quota = match node.text("quota") {
-        Some(value) => quota(&value, cx),
-        None => Some(Quota::DEFAULT),
+        Some(value) => cx.quota(&value),
+        None => {
+            let own = domains
+                .iter()
+                .find(|d| Some(&d.name) == address.as_ref().map(|a| &a.domain));
+            Some(own.and_then(|d| d.quota).unwrap_or(Quota::DEFAULT))
+        }
     };
     let aliases = aliases(node, address.as_ref(), cx);
     let hash = node.text("password_hash").map(|value| hash(&value, cx));
+    let own: Vec<&str> = address
+        .iter()
+        .flat_map(|a| [a.local.as_str(), a.domain.as_str()])
+        .chain(name.as_deref())
+        .collect();
     let plain = node
         .text("password")
-        .map(|value| plain(&value, name.as_deref(), address.as_ref(), cx));
+        .map(|value| plain(&value, &own, "ezmail hash-password", cx));
     Some(User {
         address: address?,
         name,
@@ -68,17 +77,6 @@ fn name(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
         return None;
     }
     Some(name.to_owned())
-}
-
-fn quota(value: &Text<'_>, cx: &mut Context<'_>) -> Option<Quota> {
-    let quota = value.text.parse();
-    if quota.is_err() {
-        let message = format!("`{}` is not a size that a mailbox can have", value.text);
-        let help =
-            "write a whole number and `M`, `G` or `T`, such as `\"5G\"`; at least `\"100M\"`";
-        cx.about(Rule::Quota, value, message, help);
-    }
-    quota.ok()
 }
 
 fn aliases(node: &Node<'_>, user: Option<&Address>, cx: &mut Context<'_>) -> Vec<Address> {
@@ -131,22 +129,18 @@ fn hash(value: &Text<'_>, cx: &mut Context<'_>) -> Credential {
     Credential::Hash(Secret::new(value.text))
 }
 
-fn plain(
+/// A plain password; `own` are words that a guesser tries first, `program` makes a hash of it.
+pub(super) fn plain(
     value: &Text<'_>,
-    name: Option<&str>,
-    address: Option<&Address>,
+    own: &[&str],
+    program: &str,
     cx: &mut Context<'_>,
 ) -> Credential {
-    let own: Vec<&str> = address
-        .iter()
-        .flat_map(|a| [a.local.as_str(), a.domain.as_str()])
-        .chain(name)
-        .collect();
-    match password::check_strength(value.text, &own) {
+    match password::check_strength(value.text, own) {
         Ok(()) => {
-            let help = "better is `password_hash`, which `ezmail hash-password` prints";
+            let help = format!("better is `password_hash`, which `{program}` prints");
             let message = "the password stands in the file as plain text";
-            cx.about(Rule::PlainPassword, value, message, help);
+            cx.about(Rule::PlainPassword, value, message, &help);
         }
         Err(e) => {
             let help = match e {

@@ -1,9 +1,9 @@
 //! The schema as data: one table ([`keys::KEYS`]) that the shape check, the suggestions, the
-//! masking of secrets and `docs/answers.md` are made from.
+//! masking of secrets, `docs/answers.md` and `docs/answers.schema.json` are made from.
 
 mod keys;
 
-pub use keys::KEYS;
+pub use keys::{KEYS, PAIRS};
 
 /// Keys that a later version will have; they are refused with that word.
 pub const RESERVED: &[&str] = &["install"];
@@ -65,6 +65,22 @@ pub struct Key {
     pub doc: &'static str,
     /// A value as TOML; empty for tables.
     pub example: &'static str,
+    /// What a value (of an array: each) has to match, a regular expression for editors; empty
+    /// where there is none that helps. The check proper knows more.
+    pub pattern: &'static str,
+    /// What happens instead, if this version checks the key and does not act on it yet.
+    pub later: &'static str,
+}
+
+/// Two keys of a table that say the same thing in two ways: never both.
+#[derive(Debug, Clone, Copy)]
+pub struct Pair {
+    /// The path of their table.
+    pub table: &'static str,
+    /// Their names.
+    pub names: [&'static str; 2],
+    /// Whether the table is wrong without either.
+    pub needed: bool,
 }
 
 impl Key {
@@ -78,6 +94,8 @@ impl Key {
             default: "",
             doc: "",
             example: "",
+            pattern: "",
+            later: "",
         }
     }
 
@@ -106,6 +124,21 @@ impl Key {
         self
     }
 
+    const fn pattern(mut self, regex: &'static str) -> Self {
+        self.pattern = regex;
+        self
+    }
+
+    const fn later(mut self, instead: &'static str) -> Self {
+        self.later = instead;
+        self
+    }
+
+    /// Whether it is a table, or an array of them.
+    pub fn is_table(&self) -> bool {
+        matches!(self.kind, Kind::Table | Kind::Tables)
+    }
+
     /// The last part of the path.
     pub fn name(&self) -> &'static str {
         self.path.rsplit('.').next().unwrap_or(self.path)
@@ -128,6 +161,11 @@ impl Key {
             _ => format!("`{} = {}`", self.name(), self.example),
         }
     }
+}
+
+/// The pairs of the table at `path`.
+pub fn pairs(path: &str) -> impl Iterator<Item = &'static Pair> + use<'_> {
+    PAIRS.iter().filter(move |p| p.table == path)
 }
 
 /// The path of `name` in the table `parent`.
@@ -210,9 +248,8 @@ mod tests {
                 "{} twice",
                 key.path
             );
-            let is_table = matches!(key.kind, Kind::Table | Kind::Tables);
-            assert_eq!(key.example.is_empty(), is_table, "example of {}", key.path);
-            if !is_table {
+            assert_eq!(key.example.is_empty(), key.is_table(), "{}", key.path);
+            if !key.is_table() {
                 let line = format!("{} = {}", key.name(), key.example);
                 toml::Table::from_str(&line).unwrap_or_else(|e| panic!("{}: {e}", key.path));
             }
@@ -223,6 +260,12 @@ mod tests {
                 key.path
             );
             assert!(!RESERVED.contains(&key.path));
+        }
+        for pair in PAIRS {
+            for name in pair.names {
+                let key = find(&join(pair.table, name));
+                assert!(key.is_some_and(|k| !k.required), "{pair:?}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::{
         Answers,
         model::{AliasAddress, Credential},
     },
-    mail::{address::Address, password},
+    mail::address::Address,
 };
 
 /// What the answers want in the database (the role addresses are not in it: smtpd's queries give
@@ -53,13 +53,11 @@ pub struct DesiredUser {
 }
 
 impl Desired {
-    /// What `answers` want. A plain password is hashed, unless it is the one that the remembered
-    /// hash of the last answers was made from.
+    /// What `answers` want, whose passwords are hashes already ([`Answers::hash_passwords`]).
     ///
     /// # Errors
-    /// When hashing fails or what is remembered cannot be read.
-    pub fn new(answers: &Answers, db: &Connection) -> Result<Self> {
-        let last = remembered(db)?;
+    /// When a password is not.
+    pub fn new(answers: &Answers) -> Result<Self> {
         let mut desired = Self {
             domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
             ..Self::default()
@@ -68,13 +66,7 @@ impl Desired {
             let address = user.address.to_string();
             let hash = match &user.credential {
                 Credential::Hash(hash) => hash.expose().to_owned(),
-                Credential::Password(plain) => {
-                    let known = last.users.get(&address).map(|u| u.hash.clone());
-                    match known {
-                        Some(hash) if password::verify(plain.expose(), &hash) == Ok(true) => hash,
-                        _ => password::hash(plain.expose())?,
-                    }
-                }
+                Credential::Password(_) => bail!("the password of {address} is not hashed yet"),
             };
             let quota = i64::try_from(user.quota.bytes()).context("the quota is too large")?;
             for alias in &user.aliases {

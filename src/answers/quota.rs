@@ -1,0 +1,78 @@
+//! How much a mailbox holds.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Serialize, Serializer};
+
+/// A size in bytes; written as `5G`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quota(u64);
+
+impl Quota {
+    /// 15 GiB.
+    pub const DEFAULT: Self = Self(15 << 30);
+    /// 100 MiB: two messages of the largest size.
+    pub const MIN: Self = Self(100 << 20);
+
+    /// The size in bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+const UNITS: [(char, u32); 3] = [('M', 20), ('G', 30), ('T', 40)];
+
+impl FromStr for Quota {
+    type Err = ();
+
+    /// A whole number and `M`, `G` or `T`. `Err` for anything else and for what is smaller than
+    /// [`Quota::MIN`] or larger than 1024T.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let unit = text.chars().last().ok_or(())?;
+        let (_, shift) = UNITS.iter().find(|u| u.0 == unit).ok_or(())?;
+        let digits = &text[..text.len() - 1];
+        if !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(());
+        }
+        let number: u64 = digits.parse().map_err(|_| ())?;
+        let bytes = number.checked_mul(1 << shift).ok_or(())?;
+        (Self::MIN.0..=1 << 50)
+            .contains(&bytes)
+            .then_some(Self(bytes))
+            .ok_or(())
+    }
+}
+
+impl fmt::Display for Quota {
+    /// In the largest unit that keeps it whole.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |u: &&(char, u32)| self.0.is_multiple_of(1 << u.1);
+        let (unit, shift) = UNITS.iter().rev().find(whole).unwrap_or(&UNITS[0]);
+        write!(f, "{}{unit}", self.0 >> shift)
+    }
+}
+
+impl Serialize for Quota {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_are_read_and_written() {
+        for text in ["100M", "1G", "15G", "1500M", "2T", "1024T"] {
+            assert_eq!(text.parse::<Quota>().unwrap().to_string(), text);
+        }
+        assert_eq!("1024M".parse::<Quota>().unwrap().to_string(), "1G");
+        for text in [
+            "", "G", "5", "5g", "5K", "1.5G", "+5G", "-5G", "0G", "99M", "1025T", "5 G", "5€",
+        ] {
+            assert!(text.parse::<Quota>().is_err(), "{text}");
+        }
+        assert_eq!(Quota::DEFAULT.to_string(), "15G");
+    }
+}
