@@ -38,6 +38,9 @@ pub struct Status {
     /// Units whose files changed and that were not told, because something went wrong before.
     #[serde(default)]
     pub pending: BTreeSet<String>,
+    /// The device of the state volume; none: the appliance runs from memory.
+    #[serde(default)]
+    pub state: Option<String>,
 }
 
 /// What a step did.
@@ -61,6 +64,7 @@ impl Status {
             message,
             steps: Vec::new(),
             pending: BTreeSet::new(),
+            state: None,
         }
     }
 

@@ -9,7 +9,7 @@ use rcgen::{
 };
 
 use super::address::DomainName;
-use crate::util::secret::Secret;
+use crate::util::{hash, secret::Secret};
 
 /// A certificate with its key, both PEM.
 #[derive(Debug, Clone)]
@@ -67,6 +67,20 @@ pub fn self_signed(
     })
 }
 
+/// What is kept beside a certificate that was made here: its hash and its names, on one line.
+pub fn mark(certificate: &[u8], names: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    format!("{} {}\n", hash::sha256(certificate), names.join(" "))
+}
+
+/// The names of a certificate that was made here, by the line in `mark`; none if somebody has put
+/// another in its place.
+pub fn made_for(mark: &str, certificate: &[u8]) -> Option<BTreeSet<String>> {
+    let mut words = mark.split_whitespace();
+    let ours = words.next()? == hash::sha256(certificate);
+    ours.then(|| words.map(str::to_owned).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -115,5 +129,14 @@ mod tests {
         ));
         let made = self_signed(&host, &names(&host, &[]), None).unwrap();
         assert!(shown(&made.certificate).contains(host.as_str()));
+    }
+
+    #[test]
+    fn somebody_elses_certificate_has_no_mark() {
+        let names: BTreeSet<String> = ["a".to_owned(), "b".to_owned()].into();
+        let mark = mark(b"one", &names);
+        assert_eq!(made_for(&mark, b"one"), Some(names));
+        assert_eq!(made_for(&mark, b"two"), None);
+        assert_eq!(made_for("", b"one"), None);
     }
 }

@@ -1,7 +1,5 @@
 //! The certificate: self-signed, made once, and left alone when somebody put another in its place.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
 
 use super::Input;
@@ -11,15 +9,14 @@ use crate::{
         address::DomainName,
         certificate::{self, SelfSigned},
     },
-    util::{hash, secret::Secret},
+    util::secret::Secret,
 };
 
 const UNITS: &[&str] = &["smtpd.service", "dovecot.service"];
 
 pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let paths = input.paths;
-    // says which certificate was made here, and for which names
-    let mark = paths.state.join("tls/self-signed");
+    let mark = paths.tls_mark.clone();
     let domains: Vec<DomainName> = input
         .answers
         .domains
@@ -32,7 +29,7 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let (certificate, key) = match (input.target.read(&paths.tls_cert)?, read_key(input)?) {
         (Some(certificate), Some(key)) => {
             let made = input.target.read(&mark)?.unwrap_or_default();
-            match made_for(&String::from_utf8_lossy(&made), &certificate) {
+            match certificate::made_for(&String::from_utf8_lossy(&made), &certificate) {
                 Some(old) if !names.is_subset(&old) => {
                     let new = certificate::self_signed(hostname, &names, Some(&key))?;
                     (new.certificate.into_bytes(), new.key)
@@ -50,10 +47,7 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let made = input.target.read(&mark)?.unwrap_or_default();
     let is_new = input.target.read(&paths.tls_cert)?.as_deref() != Some(&certificate[..]);
     let mark_text = match is_new {
-        true => {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            format!("{} {}\n", hash::sha256(&certificate), names.join(" ")).into_bytes()
-        }
+        true => certificate::mark(&certificate, &names).into_bytes(),
         false => made,
     };
     // smtpd and dovecot read the key as root, before they give that up
@@ -72,24 +66,4 @@ fn read_key(input: &Input<'_>) -> Result<Option<Secret>> {
     let text = bytes.map(String::from_utf8).transpose();
     let text = text.with_context(|| format!("{} is not PEM", input.paths.tls_key.display()))?;
     Ok(text.map(Secret::new))
-}
-
-/// The names of a certificate that was made here, by the line in `mark`.
-fn made_for(mark: &str, certificate: &[u8]) -> Option<BTreeSet<String>> {
-    let mut words = mark.split_whitespace();
-    let ours = words.next()? == hash::sha256(certificate);
-    ours.then(|| words.map(str::to_owned).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn somebody_elses_certificate_has_no_mark() {
-        let mark = format!("{} a b\n", hash::sha256("one"));
-        assert_eq!(made_for(&mark, b"one").unwrap().len(), 2);
-        assert_eq!(made_for(&mark, b"two"), None);
-        assert_eq!(made_for("", b"one"), None);
-    }
 }

@@ -1,0 +1,79 @@
+//! Keeps a terminal up to date.
+
+use std::{process::Command, time::Duration};
+
+use anyhow::Result;
+
+use super::{
+    State,
+    facts::Facts,
+    layout::Page,
+    terminal::{Kind, Terminal, Woken},
+    text,
+};
+use crate::util::run::Task;
+
+/// How long a page may be old: what starts is looked at more often.
+const CALM: Duration = Duration::from_secs(10);
+const STARTING: Duration = Duration::from_secs(4);
+
+/// What was shown last.
+#[derive(Debug, Default)]
+struct Shown {
+    text: String,
+    state: Option<State>,
+}
+
+/// Shows the page and draws it again when it changes or Enter is pressed, until the terminal is
+/// closed. A serial line has a line of its own for each new state (see [`State::mark`]).
+///
+/// # Errors
+/// When there is no terminal, or it fails. That the facts are not to be had is shown on the page.
+pub fn run() -> Result<()> {
+    let terminal = Terminal::open()?;
+    let mut shown = Shown::default();
+    let mut again = false;
+    loop {
+        let (page, login) = match Facts::gather() {
+            Ok(facts) => (text::page(&facts, true), facts.console_password),
+            Err(error) => (text::trouble(&error), false),
+        };
+        show(&terminal, &page, &mut shown, again)?;
+        let limit = match page.state {
+            State::Starting | State::Unknown => STARTING,
+            _ => CALM,
+        };
+        again = match terminal.wait(limit)? {
+            Woken::Time => false,
+            Woken::End => return Ok(()),
+            Woken::Enter => {
+                if login {
+                    start_login(&terminal)?;
+                }
+                true
+            }
+        };
+    }
+}
+
+fn show(terminal: &Terminal, page: &Page, shown: &mut Shown, again: bool) -> Result<()> {
+    let text = page.text(terminal.rows()?, terminal.kind == Kind::Screen);
+    if again || text != shown.text {
+        terminal.draw(&text)?;
+        shown.text = text;
+    }
+    if shown.state != Some(page.state) && terminal.kind == Kind::Line {
+        terminal.write(&format!("{}\n", page.state.mark()))?;
+    }
+    shown.state = Some(page.state);
+    Ok(())
+}
+
+/// Hands the terminal over: the unit of the login ends ours, which is too confined for anybody to
+/// work in, and starts it again in the end.
+fn start_login(terminal: &Terminal) -> Result<()> {
+    let mut command = Command::new("systemctl");
+    let unit = format!("ezmail-login@{}.service", terminal.name);
+    command.args(["start", "--no-block", &unit]);
+    Task::new("starting the login", command).run()
+}
