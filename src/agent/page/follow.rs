@@ -15,7 +15,7 @@ use crate::util::run::Task;
 
 /// How long a page may be old: what starts is looked at more often.
 const CALM: Duration = Duration::from_secs(10);
-const STARTING: Duration = Duration::from_secs(4);
+const STARTING: Duration = Duration::from_secs(5);
 
 /// What was shown last.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ pub fn run() -> Result<()> {
 
 fn show(terminal: &Terminal, page: &Page, shown: &mut Shown, again: bool) -> Result<()> {
     let text = page.text(terminal.rows()?, terminal.kind == Kind::Screen);
-    if again || text != shown.text {
+    if again || shown.lacks(terminal.kind, page.state, &text) {
         terminal.draw(&text)?;
         shown.text = text;
     }
@@ -69,6 +69,15 @@ fn show(terminal: &Terminal, page: &Page, shown: &mut Shown, again: bool) -> Res
     Ok(())
 }
 
+impl Shown {
+    /// Whether a terminal of this kind has to show `text`: it is new, and not just one more step
+    /// of the start for a line that keeps all of them.
+    fn lacks(&self, kind: Kind, state: State, text: &str) -> bool {
+        let starts = kind == Kind::Line && state == State::Starting;
+        text != self.text && !(starts && self.state == Some(state))
+    }
+}
+
 /// Hands the terminal over: the unit of the login ends ours, which is too confined for anybody to
 /// work in, and starts it again in the end.
 fn start_login(terminal: &Terminal) -> Result<()> {
@@ -76,4 +85,26 @@ fn start_login(terminal: &Terminal) -> Result<()> {
     let unit = format!("ezmail-login@{}.service", terminal.name);
     command.args(["start", "--no-block", &unit]);
     Task::new("starting the login", command).run()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_news_are_shown_and_a_start_once_on_a_line() {
+        let shown = |state| Shown {
+            text: "old".to_owned(),
+            state: Some(state),
+        };
+        let starting = shown(State::Starting);
+        assert!(Shown::default().lacks(Kind::Line, State::Starting, "new"));
+        assert!(!starting.lacks(Kind::Line, State::Starting, "new"));
+        assert!(starting.lacks(Kind::Screen, State::Starting, "new"));
+        assert!(starting.lacks(Kind::Line, State::Ready, "new"));
+        let ready = shown(State::Ready);
+        assert!(ready.lacks(Kind::Line, State::Ready, "new"));
+        assert!(!ready.lacks(Kind::Line, State::Ready, "old"));
+        assert!(!ready.lacks(Kind::Screen, State::Ready, "old"));
+    }
 }

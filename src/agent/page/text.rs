@@ -87,10 +87,7 @@ fn head(facts: &Facts, state: State) -> Block {
             "Starting: the answers are looked for and applied.",
         ),
         (State::Starting, _) => (Style::Title, "Starting: the mail services come up."),
-        (State::Waiting, _) => (
-            Style::Loud,
-            "There are no answers: this is not a mail server yet.",
-        ),
+        (State::Waiting, _) => (Style::Loud, "Waiting for answers."),
         (State::Refused, Agent::Told(_)) => {
             (Style::Bad, "The answers were not applied. The agent said:")
         }
