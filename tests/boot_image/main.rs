@@ -35,6 +35,7 @@ value mailctl mailctl --version
 value consoles sh -c 'systemctl is-active ezmail-console@tty1 ezmail-console@ttyS0 | tr "\n" " "'
 value logins sh -c 'ps -eo comm= | grep -c getty'
 value confined sh -c 'grep -h "^CapBnd" /proc/$(systemctl show -P MainPID ezmail-console@tty1)/status'
+value login sh -c 'command -v login'
 value page sh -c 'ezmail-agent console | head -n 1'
 value agent sh -c 'ezmail-agent status | head -n 1'
 value sqlite sqlite3 --version
@@ -121,6 +122,8 @@ fn boots(firmware: Firmware) {
     // nobody is asked for a login; the page has no power to give away
     assert_eq!(value("consoles"), "active active");
     assert_eq!(value("logins"), "0");
+    // for the day when the answers set a password
+    assert!(value("login").ends_with("/login"), "{}", value("login"));
     assert_eq!(value("confined"), "CapBnd:\t0000000000000000");
     let base = manifest["base"].as_str().unwrap();
     assert!(

@@ -1,6 +1,6 @@
 //! Keeps a terminal up to date.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ use super::{
     terminal::{Kind, Terminal, Woken},
     text,
 };
-use crate::util::run::Task;
+use crate::{agent::status, util::run::Task};
 
 /// How long a page may be old: what starts is looked at more often.
 const CALM: Duration = Duration::from_secs(10);
@@ -39,20 +39,38 @@ pub fn run() -> Result<()> {
             Err(error) => (text::trouble(&error), false),
         };
         show(&terminal, &page, &mut shown, again)?;
-        let limit = match page.state {
-            State::Starting | State::Unknown => STARTING,
-            _ => CALM,
-        };
-        again = match terminal.wait(limit)? {
+        again = match wait(&terminal, page.state)? {
             Woken::Time => false,
             Woken::End => return Ok(()),
-            Woken::Enter => {
-                if login {
-                    start_login(&terminal)?;
+            Woken::Enter if login => {
+                start_login(&terminal)?;
+                // until the login takes the terminal over
+                if terminal.wait(CALM)? == Woken::End {
+                    return Ok(());
                 }
                 true
             }
+            Woken::Enter => true,
         };
+    }
+}
+
+/// Waits until the page may be another. The agent writes its status last: until that is there, it
+/// is looked for every second, which costs next to nothing while the machine has much to do.
+fn wait(terminal: &Terminal, state: State) -> Result<Woken> {
+    let status = Path::new(status::FILE);
+    match state {
+        State::Starting if !status.exists() => {
+            for _ in 0..CALM.as_secs() {
+                let woken = terminal.wait(Duration::from_secs(1))?;
+                if woken != Woken::Time || status.exists() {
+                    return Ok(woken);
+                }
+            }
+            Ok(Woken::Time)
+        }
+        State::Starting | State::Unknown => terminal.wait(STARTING),
+        _ => terminal.wait(CALM),
     }
 }
 
