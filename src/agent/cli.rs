@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use super::{apply, console::say, status};
+use super::{apply, console::say, page, status};
 
 /// Makes a booted image the mail server that its answers describe.
 #[derive(Debug, Parser)]
@@ -41,6 +41,12 @@ enum Command {
         #[arg(long, value_name = "MIB")]
         memory: Option<u64>,
     },
+    /// Show the page of the consoles: what this server is, how it is, what is left to do
+    Console {
+        /// Take over this terminal and keep the page up to date
+        #[arg(long)]
+        follow: bool,
+    },
     /// Tell what the last apply did
     Status {
         /// As JSON
@@ -68,6 +74,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             templates,
             memory_mib: memory,
         }),
+        Command::Console { follow } => page::run(follow).map(|()| ExitCode::SUCCESS),
         Command::Status { json } => {
             let status = status::Status::load(Path::new(status::FILE))?;
             if json {

@@ -19,6 +19,10 @@ pub struct Paths {
     pub tls_cert: PathBuf,
     /// Its private key, PEM, PKCS#8.
     pub tls_key: PathBuf,
+    /// Says which certificate was made here, and for which names.
+    pub tls_mark: PathBuf,
+    /// The SSH host key; its public half has `.pub` behind the name.
+    pub ssh_host_key: PathBuf,
     /// DKIM keys, `dkim/DOMAIN/SELECTOR.pem`.
     pub dkim: PathBuf,
     /// The DNS records to publish, as the agent last wrote them: a zone file.
@@ -47,6 +51,8 @@ impl Default for Paths {
             mail: "/var/vmail".into(),
             tls_cert: state.join("tls/cert.pem"),
             tls_key: state.join("tls/key.pem"),
+            tls_mark: state.join("tls/self-signed"),
+            ssh_host_key: state.join("ssh/ssh_host_ed25519_key"),
             dkim: state.join("dkim"),
             records: state.join("dns-records.txt"),
             spool: "/var/spool/smtpd".into(),

@@ -137,6 +137,9 @@ mod tests {
         assert_eq!(set("root::1::::::\n", None), "root:!*:1::::::\n");
         assert_eq!(root_hash(TEXT), None);
         assert_eq!(root_hash("groot:$6$a$b:\n"), None);
+        for locked in ["", "!", "*", "!*", "!$y$j9T$salt$hash", "x"] {
+            assert_eq!(root_hash(&format!("root:{locked}:1::::::\n")), None);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::status;
 use crate::{
-    agent::{paths::Paths, status as agent_status},
+    agent::{health, paths::Paths, release::Release, status as agent_status},
     util::files,
 };
 
@@ -95,7 +95,8 @@ fn show_status(json: bool) -> Result<ExitCode> {
         .transpose()?;
     let report = status::Report {
         version: env!("CARGO_PKG_VERSION"),
-        services: status::services()?,
+        image: Release::read()?,
+        services: health::services()?,
         agent,
     };
     if json {

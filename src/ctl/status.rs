@@ -1,40 +1,18 @@
 //! `mailctl status`: the services and what the agent did, in one look.
 
-use std::{fmt, process::Command};
+use std::fmt;
 
-use anyhow::Result;
 use serde::Serialize;
 
-use crate::{agent::status::Status as Agent, util::run::Task};
-
-/// The services that make up the mail server, in the order in which mail passes them.
-pub const UNITS: [(&str, &str); 6] = [
-    ("nftables.service", "firewall"),
-    ("kresd@1.service", "DNS resolver"),
-    ("smtpd.service", "receives and sends mail"),
-    ("rspamd.service", "judges and signs it"),
-    ("valkey.service", "rspamd's memory"),
-    ("dovecot.service", "stores it, IMAP"),
-];
-
-/// The state of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Service {
-    /// The systemd unit.
-    pub unit: String,
-    /// What it does.
-    pub purpose: &'static str,
-    /// systemd's `ActiveState`: active, inactive, failed, activating, ...
-    pub active: String,
-    /// systemd's `SubState`: running, exited, dead, ...
-    pub sub: String,
-}
+use crate::agent::{health::Service, release::Release, status::Status as Agent};
 
 /// All that `mailctl status` tells.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// This program's version.
     pub version: &'static str,
+    /// The image it runs in.
+    pub image: Release,
     /// The services.
     pub services: Vec<Service>,
     /// What the agent's last apply did; none before the first.
@@ -44,51 +22,15 @@ pub struct Report {
 impl Report {
     /// Whether every service runs.
     pub fn is_well(&self) -> bool {
-        self.services.iter().all(|s| s.active == "active")
+        self.services.iter().all(|s| s.state.active == "active")
     }
-}
-
-/// Asks systemd about the services.
-///
-/// # Errors
-/// When systemctl cannot be run.
-pub fn services() -> Result<Vec<Service>> {
-    let mut command = Command::new("systemctl");
-    command
-        .args(["show", "--property=Id,ActiveState,SubState"])
-        .args(UNITS.map(|(unit, _)| unit));
-    let text = Task::new("asking systemd for the services", command).output()?;
-    Ok(parse(&text))
-}
-
-/// `systemctl show`'s blocks of `Key=Value` lines, one a unit in the order asked for. `Id` is the
-/// name behind an alias, so the order says which unit a block is about.
-fn parse(text: &str) -> Vec<Service> {
-    let blocks = text.split("\n\n").filter(|b| !b.trim().is_empty());
-    UNITS
-        .iter()
-        .zip(blocks)
-        .map(|((unit, purpose), block)| {
-            let value = |key: &str| {
-                let line = block
-                    .lines()
-                    .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
-                line.unwrap_or("unknown").to_owned()
-            };
-            Service {
-                unit: (*unit).to_owned(),
-                purpose,
-                active: value("ActiveState"),
-                sub: value("SubState"),
-            }
-        })
-        .collect()
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.image)?;
         for service in &self.services {
-            let state = format!("{} ({})", service.active, service.sub);
+            let state = format!("{} ({})", service.state.active, service.state.sub);
             writeln!(f, "  {:<18} {state:<20} {}", service.unit, service.purpose)?;
         }
         match &self.agent {
@@ -101,44 +43,39 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::status::Outcome;
+    use crate::agent::{health::tests::services_like, status::Outcome};
 
-    const SHOWN: &str = "ActiveState=active\nSubState=exited\nId=nftables.service\n\n\
-        ActiveState=active\nSubState=running\nId=kresd@1.service\n\n\
-        ActiveState=failed\nSubState=failed\nId=smtpd.service\n\n\
-        ActiveState=active\nSubState=running\nId=rspamd.service\n\n\
-        ActiveState=active\nSubState=running\nId=valkey-server.service\n\n\
-        ActiveState=inactive\nSubState=dead\nId=dovecot.service\n";
+    fn report(services: Vec<Service>, state: Option<&str>) -> Report {
+        let mut agent = Agent::new(Outcome::Ready, Some("the volume EZMAIL".into()), None);
+        agent.state = state.map(str::to_owned);
+        Report {
+            version: "0",
+            image: Release::parse("IMAGE_ID=ezmail-arch\nIMAGE_VERSION=0.1.0\n"),
+            services,
+            agent: Some(agent),
+        }
+    }
 
     #[test]
     fn the_report_names_every_service() {
-        let report = Report {
-            version: "0",
-            services: parse(SHOWN),
-            agent: Some(Agent::new(
-                Outcome::Ready,
-                Some("the volume EZMAIL".into()),
-                None,
-            )),
-        };
+        let services = services_like([
+            ("active", "exited"),
+            ("active", "running"),
+            ("failed", "failed"),
+            ("active", "running"),
+            ("active", "running"),
+            ("inactive", "dead"),
+        ]);
+        let report = report(services, None);
         assert!(!report.is_well());
         insta::assert_snapshot!(report.to_string());
     }
 
     #[test]
     fn all_running_is_well() {
-        let services = parse(
-            &SHOWN
-                .replace("failed", "active")
-                .replace("inactive", "active"),
-        );
-        assert!(
-            Report {
-                version: "0",
-                services,
-                agent: None
-            }
-            .is_well()
-        );
+        let report = report(services_like([("active", "running"); 6]), Some("/dev/vda"));
+        assert!(report.is_well());
+        let text = report.to_string();
+        assert!(text.contains("state volume: /dev/vda\n"), "{text}");
     }
 }

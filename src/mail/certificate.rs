@@ -9,7 +9,7 @@ use rcgen::{
 };
 
 use super::address::DomainName;
-use crate::util::secret::Secret;
+use crate::util::{hash, secret::Secret};
 
 /// A certificate with its key, both PEM.
 #[derive(Debug, Clone)]
@@ -67,6 +67,50 @@ pub fn self_signed(
     })
 }
 
+/// Where the certificate in place comes from: told by the mark beside it, a line with the
+/// certificate's hash and then its names, or the word `answers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Made here, self-signed, for these names.
+    Made(BTreeSet<String>),
+    /// Given by the answers.
+    Answers,
+    /// Put there by somebody else.
+    Elsewhere,
+}
+
+/// What the mark says of a certificate that the answers gave. No name of a certificate is without
+/// a dot.
+const GIVEN: &str = "answers";
+
+impl Origin {
+    /// The mark of `certificate`; nothing marks one from elsewhere.
+    pub fn mark(&self, certificate: &[u8]) -> Option<String> {
+        let sum = hash::sha256(certificate);
+        match self {
+            Self::Made(names) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                Some(format!("{sum} {}\n", names.join(" ")))
+            }
+            Self::Answers => Some(format!("{sum} {GIVEN}\n")),
+            Self::Elsewhere => None,
+        }
+    }
+
+    /// What `mark` says about `certificate`.
+    pub fn read(mark: &str, certificate: &[u8]) -> Self {
+        let mut words = mark.split_whitespace();
+        if words.next() != Some(&hash::sha256(certificate)) {
+            return Self::Elsewhere;
+        }
+        let rest: BTreeSet<String> = words.map(str::to_owned).collect();
+        match rest.contains(GIVEN) {
+            true => Self::Answers,
+            false => Self::Made(rest),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -115,5 +159,17 @@ mod tests {
         ));
         let made = self_signed(&host, &names(&host, &[]), None).unwrap();
         assert!(shown(&made.certificate).contains(host.as_str()));
+    }
+
+    #[test]
+    fn the_mark_tells_where_a_certificate_is_from() {
+        let names: BTreeSet<String> = ["a.example".to_owned(), "b.example".to_owned()].into();
+        for origin in [Origin::Made(names), Origin::Answers] {
+            let mark = origin.mark(b"one").unwrap();
+            assert_eq!(Origin::read(&mark, b"one"), origin);
+            assert_eq!(Origin::read(&mark, b"two"), Origin::Elsewhere);
+        }
+        assert_eq!(Origin::read("", b"one"), Origin::Elsewhere);
+        assert_eq!(Origin::Elsewhere.mark(b"one"), None);
     }
 }

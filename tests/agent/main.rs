@@ -1,7 +1,9 @@
-//! `ezmail-agent apply --root`: what it writes for which answers, and what it leaves alone.
+//! `ezmail-agent`: what `apply --root` writes for which answers and what it leaves alone, and the
+//! page of `console`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod console;
 mod settings;
 mod world;
 

@@ -1,4 +1,4 @@
-//! The ISO boots, from BIOS and from UEFI, to the login prompt; inside, the programs are what
+//! The ISO boots, from BIOS and from UEFI, to the page of its consoles; inside, the programs are what
 //! they should be and no unit failed.
 
 #![allow(clippy::unwrap_used)]
@@ -12,7 +12,7 @@ use std::time::Duration;
 use ezmail::host::qemu::{Config, Firmware, Machine, Probe};
 use regex::Regex;
 
-/// From power on to the login prompt; TCG on a loaded machine takes minutes.
+/// From power on to the page; TCG on a loaded machine takes minutes.
 const BOOT: Duration = Duration::from_secs(600);
 
 /// What runs inside; each line of output is `name: value`.
@@ -32,6 +32,11 @@ value valkey valkey-server --version
 value encpipe encpipe --version
 value filter /usr/lib/smtpd/opensmtpd/filter-ezmail --version
 value mailctl mailctl --version
+value consoles sh -c 'systemctl is-active ezmail-console@tty1 ezmail-console@ttyS0 | tr "\n" " "'
+value logins sh -c 'ps -eo comm= | grep -c getty'
+value confined sh -c 'grep -h "^CapBnd" /proc/$(systemctl show -P MainPID ezmail-console@tty1)/status'
+value login sh -c 'command -v login'
+value page sh -c 'ezmail-agent console | head -n 1'
 value agent sh -c 'ezmail-agent status | head -n 1'
 value sqlite sqlite3 --version
 value nft nft --version
@@ -56,8 +61,13 @@ fn boots(firmware: Firmware) {
     probe.attach(&mut config, &dir.path().join("probe"));
     let mut machine = Machine::start(&config).unwrap();
     machine
-        .wait_for(&Regex::new("login: ").unwrap(), BOOT)
-        .unwrap_or_else(|e| panic!("no login prompt: {e}; the serial log: {}", log.display()));
+        .wait_for(&Regex::new("ezmail: waiting for answers").unwrap(), BOOT)
+        .unwrap_or_else(|e| {
+            panic!(
+                "no page on the console: {e}; the serial log: {}",
+                log.display()
+            )
+        });
     let screenshot = built::out().join(format!("boot-{name}.png"));
     machine.screenshot(&screenshot).unwrap();
     assert!(
@@ -108,6 +118,18 @@ fn boots(firmware: Firmware) {
         value("listening"),
         "",
         "something listens before there are answers"
+    );
+    // nobody is asked for a login; the page has no power to give away
+    assert_eq!(value("consoles"), "active active");
+    assert_eq!(value("logins"), "0");
+    // for the day when the answers set a password
+    assert!(value("login").ends_with("/login"), "{}", value("login"));
+    assert_eq!(value("confined"), "CapBnd:\t0000000000000000");
+    let base = manifest["base"].as_str().unwrap();
+    assert!(
+        value("page").contains(&format!("({base} base)")),
+        "{}",
+        value("page")
     );
     assert_eq!(value("agent"), "waiting for answers");
     assert_eq!(value("passwords"), "0", "an account has a password");

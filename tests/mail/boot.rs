@@ -1,9 +1,10 @@
 //! What the boot has made, before any mail.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ezmail::util::run::Task;
+use regex::Regex;
 
 use crate::{
     ehlo, together,
@@ -12,6 +13,9 @@ use crate::{
         client::{Port, Step},
     },
 };
+
+/// How old a page may be, in an emulated machine.
+const PAGE: Duration = Duration::from_secs(60);
 
 #[test]
 fn the_console_shows_the_records_to_publish() {
@@ -29,6 +33,27 @@ fn the_console_shows_the_records_to_publish() {
             assert!(console.contains(owner), "{owner} is not on the console");
         }
     }
+}
+
+#[test]
+fn the_console_says_that_mail_is_ready() {
+    let (setting, _guard) = together();
+    let ready = Regex::new("(?s)The mail server is ready\\..*ezmail: mail is ready").unwrap();
+    let machine = &mut setting.appliance.machine();
+    machine.wait_for(&ready, PAGE).unwrap();
+    let console = machine.port(0).text();
+    for text in [
+        HOSTNAME.to_owned(),
+        format!("{}, {}", appliance(Family::V4), appliance(Family::V6)),
+        "THIS SERVER RUNS FROM MEMORY".to_owned(),
+        "There is no password for this console.".to_owned(),
+    ] {
+        assert!(console.contains(&text), "no '{text}' in\n{console}");
+    }
+    assert!(
+        !console.contains("login: "),
+        "somebody is asked for a login"
+    );
 }
 
 #[test]

@@ -85,8 +85,8 @@ fn with_broken_answers_the_console_says_so_and_port_25_stays_closed() {
     let machine = Appliance::boot(&world, &iso().unwrap(), &text).unwrap();
     let said = Regex::new("the answers from .* are not right, so nothing was changed").unwrap();
     machine.machine().wait_for(&said, BOOT).unwrap();
-    let login = Regex::new("login: ").unwrap();
-    machine.machine().wait_for(&login, BOOT).unwrap();
+    let page = Regex::new("ezmail: the answers were not applied").unwrap();
+    machine.machine().wait_for(&page, BOOT).unwrap();
     let console = machine.console().unwrap();
     assert!(console.contains("nobody@example.org"), "{console}");
     assert!(

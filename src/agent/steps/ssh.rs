@@ -14,7 +14,7 @@ use crate::{
 const UNITS: &[&str] = &["sshd.service"];
 
 pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
-    let key = input.paths.state.join("ssh/ssh_host_ed25519_key");
+    let key = input.paths.ssh_host_key.clone();
     let public = key.with_extension("pub");
     let mut changes = Vec::new();
     let (private_bytes, public_bytes) =

@@ -1,8 +1,6 @@
 //! The certificate: that of the answers; else a self-signed one, made once, and left alone when
 //! somebody put another in its place.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result};
 
 use super::Input;
@@ -11,20 +9,18 @@ use crate::{
     answers::model::Certificate,
     mail::{
         address::DomainName,
-        certificate::{self, SelfSigned},
+        certificate::{self, Origin, SelfSigned},
         chain::Key,
     },
-    util::{hash, secret::Secret},
+    util::secret::Secret,
 };
 
 const UNITS: &[&str] = &["smtpd.service", "dovecot.service"];
-/// What the mark says after the sum of a certificate that the answers gave.
-const GIVEN: &str = "answers";
 
 pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let paths = input.paths;
     // says which certificate was put there by an apply, and for which names, or whence
-    let mark = paths.state.join("tls/self-signed");
+    let mark = paths.tls_mark.clone();
     let made = input.target.read(&mark)?.unwrap_or_default();
     let wanted = match &input.answers.tls {
         Some(given) => from_answers(given)?,
@@ -48,10 +44,6 @@ struct Wanted {
     mark: Option<String>,
 }
 
-fn marked(certificate: &[u8], what: &str) -> Option<String> {
-    Some(format!("{} {what}\n", hash::sha256(certificate)))
-}
-
 fn from_answers(given: &Certificate) -> Result<Wanted> {
     let not_read = |what: &str, file: &Option<String>| {
         let file = file.as_deref().unwrap_or("its file");
@@ -67,7 +59,7 @@ fn from_answers(given: &Certificate) -> Result<Wanted> {
     Ok(Wanted {
         certificate: certificate.clone().into_bytes(),
         key: Key::parse(key.expose()).context("the key of `[tls]`")?.pem,
-        mark: marked(certificate.as_bytes(), GIVEN),
+        mark: Origin::Answers.mark(certificate.as_bytes()),
     })
 }
 
@@ -79,7 +71,7 @@ fn without_answers(input: &Input<'_>, mark: &str) -> Result<Wanted> {
     let hostname = &input.answers.hostname;
     let names = certificate::names(hostname, &domains);
     let key = match (input.target.read(&paths.tls_cert)?, read_key(input)?) {
-        (Some(certificate), Some(key)) => match origin(mark, &certificate) {
+        (Some(certificate), Some(key)) => match Origin::read(mark, &certificate) {
             Origin::Made(old) if !names.is_subset(&old) => Some(key),
             // its key goes with it: it is not ours to use for anything else
             Origin::Answers => None,
@@ -94,9 +86,8 @@ fn without_answers(input: &Input<'_>, mark: &str) -> Result<Wanted> {
         _ => None,
     };
     let SelfSigned { certificate, key } = certificate::self_signed(hostname, &names, key.as_ref())?;
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Ok(Wanted {
-        mark: marked(certificate.as_bytes(), &names.join(" ")),
+        mark: Origin::Made(names).mark(certificate.as_bytes()),
         certificate: certificate.into_bytes(),
         key,
     })
@@ -107,46 +98,4 @@ fn read_key(input: &Input<'_>) -> Result<Option<Secret>> {
     let text = bytes.map(String::from_utf8).transpose();
     let text = text.with_context(|| format!("{} is not PEM", input.paths.tls_key.display()))?;
     Ok(text.map(Secret::new))
-}
-
-/// Where the certificate that is there comes from.
-#[derive(Debug, PartialEq, Eq)]
-enum Origin {
-    /// Made here, for these names.
-    Made(BTreeSet<String>),
-    /// Given by the last answers.
-    Answers,
-    /// Put there by somebody else.
-    Elsewhere,
-}
-
-fn origin(mark: &str, certificate: &[u8]) -> Origin {
-    let mut words = mark.split_whitespace();
-    if words.next() != Some(&hash::sha256(certificate)) {
-        return Origin::Elsewhere;
-    }
-    let rest: BTreeSet<String> = words.map(str::to_owned).collect();
-    // no name of a certificate is without a dot
-    match rest.contains(GIVEN) {
-        true => Origin::Answers,
-        false => Origin::Made(rest),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_mark_tells_where_a_certificate_is_from() {
-        let sum = hash::sha256("one");
-        let made = origin(&format!("{sum} a.example b.example\n"), b"one");
-        assert!(matches!(made, Origin::Made(names) if names.len() == 2));
-        assert_eq!(origin(&format!("{sum} answers\n"), b"one"), Origin::Answers);
-        assert_eq!(
-            origin(&format!("{sum} a.example\n"), b"two"),
-            Origin::Elsewhere
-        );
-        assert_eq!(origin("", b"one"), Origin::Elsewhere);
-    }
 }

@@ -34,7 +34,8 @@ Examples:
   Try an image, its mail ports at 10000 and up, its state on a disk:
     ezmail boot my.iso --answers answers.toml --disk state.qcow2:8G --forward mail
   In a script: does it come up within ten minutes?
-    ezmail boot my.iso --quiet --until 'login:' --timeout 600 --screenshot out/screen.png
+    ezmail boot my.iso --answers answers.toml --quiet --until 'ezmail: mail is ready' \\
+      --timeout 600 --screenshot out/screen.png
   The wizard on this terminal, booted by UEFI:
     ezmail boot my.iso --uefi --console")]
 pub struct BootArgs {

@@ -36,7 +36,7 @@ pub struct ProbeResult {
 
 impl Probe {
     /// `script` is for `/bin/sh`, as root; it runs once at each boot of the guest, after
-    /// multi-user.target and the login prompts, whatever units have failed. As it is itself
+    /// multi-user.target and the consoles' units, whatever units have failed. As it is itself
     /// still starting, `systemctl is-system-running` says "starting"; ask `systemctl --failed`.
     pub fn new(script: &str) -> Self {
         Self {
