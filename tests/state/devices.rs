@@ -42,12 +42,22 @@ fn full_a_foreign_disk_is_refused_and_erased_only_with_leave() {
     machine.wait_until_up(&world).unwrap();
     machine.power_off().unwrap();
 
-    // and `wipe` in the answers never erases a state volume
-    let machine = boot(&world, &disk, Some(&answers)).unwrap();
+    // `wipe` never erases a state volume, and a slip in the answers does not stop the server
+    let slip = answers.replace("postmaster = \"alice@", "postmaster = \"nobody@");
+    assert_ne!(slip, answers);
+    let machine = boot(&world, &disk, Some(&slip)).unwrap();
     wait_for(
         &machine,
         "volume        /dev/vda mounted at /var/lib/ezmail",
     );
+    wait_for(&machine, "nobody@example.org");
+    wait_for(&machine, "the server goes on with the answers that it has");
+    machine.wait_until_up(&world).unwrap();
+    let failed = machine
+        .run("systemctl --failed --plain --no-legend")
+        .unwrap();
+    assert!(failed.starts_with("ezmail-agent.service"), "{failed}");
+    assert_eq!(failed.lines().count(), 1, "{failed}");
     machine.kill().unwrap();
 }
 
