@@ -8,7 +8,7 @@ use ezmail::util::run::Task;
 use crate::{
     ehlo, together,
     world::{
-        addresses::{DOMAINS, FAMILIES, Family, HOSTNAME, appliance, resolver},
+        addresses::{DOMAINS, FAMILIES, Family, HOSTNAME, resolver},
         client::{Port, Step},
     },
 };
@@ -73,18 +73,6 @@ fn every_port_shows_the_same_certificate_of_the_server() {
         .unwrap();
     assert!(text.contains(&format!("DNS:{HOSTNAME}")), "{text}");
     assert!(text.contains("prime256v1"), "{text}");
-}
-
-#[test]
-fn only_the_ports_of_mail_are_open() {
-    let (setting, _guard) = together();
-    for family in FAMILIES {
-        let address = appliance(family);
-        for port in [24, 53, 110, 143, 995, 6379, 10027, 11332, 11333, 11334] {
-            let open = setting.world.is_open(address, port).unwrap();
-            assert!(!open, "port {port} of {address} is open to the world");
-        }
-    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod world;
 
 #[cfg(feature = "by-hand")]
 mod bench;
+mod clock;
 
 use std::time::Duration;
 
