@@ -2,11 +2,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
+use regex::Regex;
+use serde_json::json;
+
 use crate::{
-    eventually, together,
+    ARRIVAL, eventually, together,
     world::{
         Knock,
         addresses::{FAMILIES, appliance, client},
+        appliance::ALICE,
+        message::Mail,
     },
 };
 
@@ -52,11 +57,16 @@ fn file(path: &str) -> String {
 #[test]
 fn nothing_listens_that_need_not() {
     let (setting, _guard) = together();
+    // as in users:(("imap-login",pid=801,fd=6),("dovecot",pid=699,fd=37))
+    let process = Regex::new(r#""([^"]+)",pid=(\d+)"#).unwrap();
     let look = || -> BTreeSet<String> {
         let text = setting.appliance.run("ss -Hltunp").unwrap();
         let name = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let program = line.split('"').nth(1).unwrap_or("nobody");
+            let processes = process.captures_iter(line);
+            // the service's first process has opened it, the others have inherited it
+            let first = processes.min_by_key(|c| c[2].parse::<u32>().unwrap());
+            let program = first.map_or_else(|| "nobody".to_owned(), |c| c[1].to_owned());
             format!("{} {} {program}", words[0], words[4])
         };
         text.lines().map(name).collect()
@@ -69,6 +79,9 @@ fn nothing_listens_that_need_not() {
         found.retain(|name| again.contains(name));
     }
     assert_eq!(found, LISTENING.map(str::to_owned).into());
+    // systemd's own ways to sshd, one of them for the hypervisor
+    let sockets = "systemctl list-units --all --plain --no-legend 'sshd*.socket'";
+    assert_eq!(setting.appliance.run(sockets).unwrap(), "");
 }
 
 #[test]
@@ -204,6 +217,17 @@ fn the_kernel_is_set_as_the_image_says() {
 #[test]
 fn the_sandboxes_are_in_nobodys_way() {
     let (setting, _guard) = together();
+    // through every service, and through Sieve and rspamd's learning on the way back
+    let mail = Mail::new("peer@example.com", ALICE.0, "hardening-way");
+    let stored = setting.arrives(mail, ALICE, "INBOX");
+    let steps = json!([["move", "INBOX", stored.uid, "Junk"]]);
+    let moved = setting.reader().imap(ALICE, steps).unwrap();
+    assert_eq!(moved.ended, None, "{moved:?}");
+    eventually("learning it as spam", ARRIVAL, || {
+        let stat = "rspamc --connect=/run/rspamd/controller.sock stat | grep BAYES_SPAM";
+        let text = setting.appliance.run(stat).unwrap();
+        (!text.contains("learned: 0;")).then_some(())
+    });
     let text = setting
         .appliance
         .run("journalctl -b --no-pager | grep -iE 'operation not permitted|read-only file system' || true")
