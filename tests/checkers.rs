@@ -153,9 +153,17 @@ fn check(name: &str) {
     }
 
     assert_eq!(appliance.run("nft -c -f /etc/nftables.conf"), "");
-    // twice: the second time the table is there
-    appliance
-        .run("nft -f /etc/nftables.conf; nft -f /etc/nftables.conf; nft list table inet ezmail");
+    // loaded again, the rules are there once and what is in the sets is still there
+    let said = appliance.run(
+        "nft -f /etc/nftables.conf; nft list table inet ezmail >/tmp/once; \
+         nft -f /etc/nftables.conf; nft list table inet ezmail | diff /tmp/once -; \
+         nft add element inet ezmail banned4 '{ 192.0.2.7 timeout 1h }'; \
+         nft add element inet ezmail proving '{ 80 timeout 1h }'; \
+         nft -f /etc/nftables.conf; \
+         nft list set inet ezmail banned4; nft list set inet ezmail proving",
+    );
+    assert!(said.contains("192.0.2.7 timeout 1h"), "{said}");
+    assert!(said.contains("80 timeout 1h"), "{said}");
 
     // kresd and valkey have no checker: they start, answer and stop
     let said = appliance.run(

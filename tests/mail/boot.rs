@@ -101,18 +101,6 @@ fn every_port_shows_the_same_certificate_of_the_server() {
 }
 
 #[test]
-fn only_the_ports_of_mail_are_open() {
-    let (setting, _guard) = together();
-    for family in FAMILIES {
-        let address = appliance(family);
-        for port in [24, 53, 110, 143, 995, 6379, 10027, 11332, 11333, 11334] {
-            let open = setting.world.is_open(address, port).unwrap();
-            assert!(!open, "port {port} of {address} is open to the world");
-        }
-    }
-}
-
-#[test]
 fn the_size_limit_is_announced() {
     let (setting, _guard) = together();
     let client = setting.world.client(11, Family::V6);

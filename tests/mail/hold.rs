@@ -11,19 +11,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::setting;
+use crate::world::{
+    World,
+    appliance::{Appliance, BOOT, answers, iso},
+};
 
+/// Waits for the shell alone: most is to be seen where the rest does not come up.
 #[test]
 fn hold() {
-    let setting = setting();
+    let world = World::new("hold").unwrap();
+    let appliance = Appliance::boot(&world, &iso().unwrap(), &answers(&world).unwrap()).unwrap();
+    appliance.shell().wait(BOOT).unwrap();
     let seconds = env::var("EZMAIL_HOLD").map_or(600, |text| text.parse().unwrap());
     let deadline = Instant::now() + Duration::from_secs(seconds);
-    let folder = setting.world.folder().join("hold");
+    let folder = world.folder().join("hold");
     fs::create_dir_all(&folder).unwrap();
     println!(
         "held for {seconds} s; orders: {}; the network: /proc/{}/ns/net",
         folder.display(),
-        setting.world.namespace().pid()
+        world.namespace().pid()
     );
     while Instant::now() < deadline && !folder.join("stop").exists() {
         for entry in fs::read_dir(&folder).unwrap() {
@@ -34,7 +40,7 @@ fn hold() {
             let script = fs::read_to_string(&path).unwrap();
             fs::remove_file(&path).unwrap();
             let limit = Duration::from_secs(300);
-            let ran = setting.appliance.shell().run(&script, limit).unwrap();
+            let ran = appliance.shell().run(&script, limit).unwrap();
             let text = format!("{}[status {}]\n", ran.output, ran.status);
             fs::write(path.with_extension("out"), text).unwrap();
         }

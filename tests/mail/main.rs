@@ -8,12 +8,14 @@
 mod world;
 
 mod boot;
+mod hardening;
 #[cfg(feature = "by-hand")]
 mod hold;
 mod incoming;
 mod large;
 mod outgoing;
 mod refused;
+mod ssh;
 mod trouble;
 
 use std::{

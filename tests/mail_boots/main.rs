@@ -9,6 +9,7 @@ mod world;
 
 #[cfg(feature = "by-hand")]
 mod bench;
+mod clock;
 mod embedded;
 mod sources;
 

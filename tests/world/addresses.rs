@@ -66,6 +66,11 @@ pub fn mx(family: Family) -> IpAddr {
     pair(family, [2, 25], [2, 0x25])
 }
 
+/// Where all names of the NTP pool lead.
+pub fn time_server(family: Family) -> IpAddr {
+    pair(family, [2, 123], [2, 0x123])
+}
+
 /// A client, below 128; each has a /24 and a /64 of its own, so that banning one spares the others.
 pub fn client(number: u8, family: Family) -> IpAddr {
     pair(family, [128 + number, 5], [0x100 + u16::from(number), 5])

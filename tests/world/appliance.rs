@@ -4,6 +4,7 @@ use std::{
     env,
     net::IpAddr,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -13,13 +14,14 @@ use anyhow::{Context, Result, bail};
 use ezmail::{
     host::qemu::{Config, Firmware, Machine, Network, volume::answers_volume},
     mail::password,
-    util::files,
+    util::{files, run::Task},
 };
 
 use super::{
     World,
     addresses::{DOMAINS, FAMILIES, HOSTNAME, appliance, gateway, prefix, resolver},
     client::Login,
+    namespace::program,
     shell::{Ran, Shell, attach},
 };
 
@@ -36,7 +38,7 @@ pub const BOTH: &str = "info@example.org";
 pub const PORTS: [u16; 4] = [25, 465, 587, 993];
 
 /// From the kernel to the last port, emulated, on a machine with other things to do.
-const BOOT: Duration = Duration::from_secs(900);
+pub const BOOT: Duration = Duration::from_secs(900);
 
 /// Where the agent keeps the records to publish, as zone lines.
 const RECORDS: &str = "/var/lib/ezmail/dns-records.txt";
@@ -47,6 +49,8 @@ pub struct Kind {
     /// Memory in MiB.
     pub memory_mib: u64,
     pub firmware: Firmware,
+    /// What its clock shows at power on, as in QEMU's `-rtc base=`; without it, the true time.
+    pub clock: Option<&'static str>,
 }
 
 impl Default for Kind {
@@ -54,6 +58,7 @@ impl Default for Kind {
         Self {
             memory_mib: 1024,
             firmware: Firmware::Bios,
+            clock: None,
         }
     }
 }
@@ -87,6 +92,18 @@ pub fn iso() -> Result<PathBuf> {
     }
 }
 
+/// The file of the administrator's private SSH key, which is made when it is first asked for.
+pub fn admin_key(world: &World) -> Result<PathBuf> {
+    let path = world.folder().join("admin");
+    if !path.exists() {
+        let mut command = Command::new(program("ssh-keygen")?);
+        command.args(["-q", "-t", "ed25519", "-N", "", "-C", "admin", "-f"]);
+        command.arg(&path);
+        Task::new("making the administrator's SSH key", command).run()?;
+    }
+    Ok(path)
+}
+
 /// An answers file that fits the world.
 pub fn answers(world: &World) -> Result<String> {
     let list = |items: &[String]| {
@@ -114,6 +131,14 @@ pub fn answers(world: &World) -> Result<String> {
         "\n[dns]\nforwarders = {}\ntrust_anchors = {}\n",
         list(&FAMILIES.map(|f| resolver(f).to_string())),
         list(&[world.trust_anchor().to_owned()]),
+    ));
+    text.push_str(&format!(
+        "\n[ssh]\nauthorized_keys = {}\n",
+        list(&[
+            files::read_to_string(&admin_key(world)?.with_extension("pub"))?
+                .trim()
+                .to_owned()
+        ]),
     ));
     text.push_str(&format!(
         "\n[network]\naddress = {}\ngateway = {}\n",
@@ -156,6 +181,10 @@ impl Appliance {
             }
             answers_volume(&file, &[], &volume)?;
             config.volumes.push(volume);
+        }
+        if let Some(clock) = kind.clock {
+            let base = format!("base={clock}");
+            config.extra_args.extend(["-rtc".into(), base.into()]);
         }
         config.network = Network::Tap {
             ifname: super::TAPS[0].to_owned(),

@@ -22,10 +22,13 @@ pub mod zones;
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use ezmail::util::files;
+use serde::Deserialize;
+use serde_json::json;
 
 use addresses::{Family, OUTSIDE, setup};
 use client::Client;
@@ -126,10 +129,40 @@ impl World {
 
     /// Whether a TCP connection to that port is taken.
     pub fn is_open(&self, address: IpAddr, port: u16) -> Result<bool> {
-        let script = format!(
-            "timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/{port}' 2>/dev/null && echo yes || echo no"
-        );
-        let answer = self.namespace.shell("trying a port", &script)?;
-        Ok(answer.trim() == "yes")
+        let knocks = self.knock(None, address, port, 1)?;
+        Ok(knocks == [Knock::Open])
     }
+
+    /// Tries a TCP port `times` times, one after the other, from `source` or from any address.
+    pub fn knock(
+        &self,
+        source: Option<IpAddr>,
+        address: IpAddr,
+        port: u16,
+        times: usize,
+    ) -> Result<Vec<Knock>> {
+        let order = json!({
+            "source": source,
+            "host": address,
+            "port": port,
+            "times": times,
+            "timeout": 3,
+        });
+        let answer = self
+            .namespace
+            .python("knock.py", &order, Duration::from_secs(120))?;
+        serde_json::from_value(answer).context("reading what knock.py has found")
+    }
+}
+
+/// What becomes of an attempt to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Knock {
+    /// The connection is taken.
+    Open,
+    /// Nobody listens, and no firewall is in the way.
+    Refused,
+    /// No answer.
+    Silent,
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::addresses::{
     CLIENTS, FAMILIES, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority, client,
-    client_name, mx, record_type, reverse_name, second_appliance,
+    client_name, mx, record_type, reverse_name, second_appliance, time_server,
 };
 
 /// The reverse zone of 198.18.0.0/16.
@@ -21,6 +21,18 @@ pub const BOGUS: &str = "bogus.com.";
 pub const SECOND_HOSTNAME: &str = "mail.second.org";
 /// The domain whose DMARC policy is to reject; everything else of it is as with [`OUTSIDE`].
 pub const STRICT: &str = "strict.example.com";
+/// The time servers that systemd-timesyncd has from Arch and from Debian. As everything below
+/// org. they are signed here, which the real ones are not.
+const POOL: [&str; 8] = [
+    "0.arch.pool.ntp.org",
+    "1.arch.pool.ntp.org",
+    "2.arch.pool.ntp.org",
+    "3.arch.pool.ntp.org",
+    "0.debian.pool.ntp.org",
+    "1.debian.pool.ntp.org",
+    "2.debian.pool.ntp.org",
+    "3.debian.pool.ntp.org",
+];
 /// Where the outside's DKIM key stands below `_domainkey`.
 pub const SELECTOR: &str = "world";
 /// Seconds that records live: short, so that what is published is soon seen.
@@ -65,6 +77,14 @@ pub fn base(dkim: &str) -> Result<Zones> {
         host(&mut zones, MX_NAME, mx(family))?;
         let bogus = format!("{} {}", record_type(address), mx(family));
         add(&mut zones, &format!("www.{BOGUS}"), &bogus)?;
+        for name in POOL {
+            let address = time_server(family);
+            add(
+                &mut zones,
+                name,
+                &format!("{} {address}", record_type(address)),
+            )?;
+        }
         for number in 1..CLIENTS {
             host(&mut zones, &client_name(number), client(number, family))?;
         }
