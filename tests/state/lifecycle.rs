@@ -47,8 +47,9 @@ fn apply_again(machine: &Appliance) {
 
 fn reboot(world: &World, machine: &Appliance) {
     machine.run("systemctl reboot").unwrap();
+    // the shell of the next boot: the ports of this one may still answer
     machine.shell().wait(BOOT).unwrap();
-    machine.wait_until_up(world).unwrap();
+    machine.wait_for_ports(world).unwrap();
 }
 
 #[test]

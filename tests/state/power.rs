@@ -6,15 +6,7 @@ use crate::{
     BOOT, World, answers_with_state, boot, copies, deliver, disk::Disk, world::appliance::ALICE,
 };
 
-/// What the console shows at the moment of the cut, from finding the answers to the services.
-const MOMENTS: [(&str, &str); 5] = [
-    ("answers", "ezmail: answers: .*EZMAIL"),
-    ("volume", "ezmail: volume "),
-    ("ssh", "ezmail: ssh "),
-    ("configuration", "ezmail: configuration "),
-    ("services", "the mail services are starting"),
-];
-
+/// Pulls the plug when the console has shown `shown`, and lets the next boot mend it.
 fn cut_at(name: &str, shown: &str) {
     let world = World::new(&format!("cut-{name}")).unwrap();
     let disk = Disk::blank(world.folder());
@@ -38,8 +30,26 @@ fn cut_at(name: &str, shown: &str) {
 }
 
 #[test]
-fn full_five_cuts_of_power() {
-    for (name, shown) in MOMENTS {
-        cut_at(name, shown);
-    }
+fn full_a_cut_when_the_answers_are_found() {
+    cut_at("answers", "ezmail: answers: .*EZMAIL");
+}
+
+#[test]
+fn full_a_cut_when_the_state_volume_is_there() {
+    cut_at("volume", "ezmail: volume ");
+}
+
+#[test]
+fn full_a_cut_between_the_keys() {
+    cut_at("ssh", "ezmail: ssh ");
+}
+
+#[test]
+fn full_a_cut_before_the_answers_are_kept() {
+    cut_at("configuration", "ezmail: configuration ");
+}
+
+#[test]
+fn full_a_cut_when_the_services_start() {
+    cut_at("services", "the mail services are starting");
 }

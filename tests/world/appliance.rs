@@ -217,13 +217,19 @@ impl Appliance {
 
     /// Waits until every port of [`PORTS`] answers on both addresses, and the shell as well.
     pub fn wait_until_up(&self, world: &World) -> Result<()> {
+        self.wait_for_ports(world)?;
+        self.shell().wait(Duration::from_secs(120))
+    }
+
+    /// Waits until every port of [`PORTS`] answers on both addresses.
+    pub fn wait_for_ports(&self, world: &World) -> Result<()> {
         let deadline = Instant::now() + BOOT;
         for family in FAMILIES {
             for port in PORTS {
                 self.wait_for_port(world, appliance(family), port, deadline)?;
             }
         }
-        self.shell().wait(Duration::from_secs(120))
+        Ok(())
     }
 
     /// Waits until a connection is taken; the end of the machine is an error.
