@@ -175,4 +175,9 @@ fn journal_of_two_boots(machine: &Appliance) {
     let before =
         shell("journalctl --no-pager -q -b -1 -u ezmail-agent | grep -c 'created on /dev/vda'");
     assert_eq!(before.output, "1\n");
+    // "System Journal (...) is 16M, max 256M, 240M free."
+    let limit = shell("journalctl -b -o cat -u systemd-journald | grep -F 'System Journal'");
+    let (_, after) = limit.output.rsplit_once(" max ").unwrap();
+    let (size, _) = after.split_once("M,").unwrap();
+    assert!(size.parse::<f64>().unwrap() <= 256.0, "{}", limit.output);
 }

@@ -45,16 +45,15 @@ fn adopt_as(journals: &Path, id: &str) -> Result<()> {
         .with_context(|| format!("renaming the journal {}", last.display()))
 }
 
-/// Has journald write to the folder from now on, with what it has kept in memory so far: by the
-/// signal of systemd-journald(8), since `journalctl --flush` does nothing a second time, and the
-/// first was early in the boot, when there was no folder.
+/// Has journald write to the folder from now on, with what it has kept in memory so far. This
+/// works once in a boot, and the image does not do it by itself (a drop-in for
+/// systemd-journal-flush.service).
 ///
 /// # Errors
-/// When the signal cannot be sent.
+/// When journald does not do it.
 pub fn flush() -> Result<()> {
-    let mut command = Command::new("systemctl");
-    command.args(["kill", "--kill-whom=main", "--signal=SIGUSR1"]);
-    command.arg("systemd-journald.service");
+    let mut command = Command::new("journalctl");
+    command.arg("--flush");
     Task::new("moving the journal to the state volume", command).run()
 }
 
