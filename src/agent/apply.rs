@@ -1,11 +1,9 @@
 //! `ezmail-agent apply`: find the answers, plan, write, check, start.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,19 +12,17 @@ use rustix::fs::{FlockOperation, flock};
 use super::{
     console::{complain, say},
     discover::{self, Found},
+    execute::{execute, summary},
     paths::Paths,
     services,
     state::{self, State, format, kept::Kept},
     status,
-    status::{MEMORY, Outcome, Status, StepStatus},
-    steps::{self, Input, Step},
+    status::{Outcome, Status},
+    steps,
     target::Target,
     wanted::{self, Origin, Wanted},
 };
-use crate::{answers::Answers, util::files};
-
-/// Where the templates are, in the image.
-const TEMPLATES: &str = "/usr/share/ezmail/templates";
+use crate::util::files;
 
 /// What to apply, and where.
 #[derive(Debug)]
@@ -71,8 +67,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         Err(error) => status.message = Some(format!("{error:#}")),
     }
-    if !options.dry_run {
-        status.save(&file)?;
+    if !options.dry_run
+        && let Err(error) = status.save(&file)
+    {
+        complain(format_args!("{error:#}"));
+        // what went wrong before is what counts
+        result?;
+        return Err(error);
     }
     result.map(|_| ExitCode::SUCCESS)
 }
@@ -105,24 +106,45 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         Some(_) => Origin::Hand,
         None => Origin::Outside,
     };
-    let Some(wanted) = wanted::decide(find(options), origin, &kept)? else {
+    let Some(mut wanted) = wanted::decide(find(options), origin, &kept)? else {
         return Ok(None);
     };
-    status.source = Some(wanted.source.clone());
-    if let Some(error) = &wanted.refused {
-        complain(format_args!("{error:#}\n\n{CARRIED_ON}"));
+    if wanted.refused.is_some() {
+        complain(format_args!("{REFUSED}: {CARRIED_ON}"));
     }
-    steps::refuse(&wanted.answers)?;
     if let (true, None, Some(device)) = (place, &state, &wanted.answers.state) {
+        steps::refuse(&wanted.answers)?;
         note(Some(&state::create(device, &paths)?), status);
     }
-    bring_about(options, target, &paths, &wanted, status)?;
+    if let Err(error) = attempt(options, target, &paths, &wanted, status) {
+        if options.dry_run {
+            return Err(error);
+        }
+        wanted = wanted.instead(error, &kept)?;
+        complain(format_args!("{REFUSED}: {CARRIED_ON}"));
+        status.steps.retain(|step| step.name == state::STEP);
+        attempt(options, target, &paths, &wanted, status)?;
+    }
     match wanted.refused {
         Some(error) => Err(error.context(CARRIED_ON)),
         None => Ok(Some(())),
     }
 }
 
+fn attempt(
+    options: &Options,
+    target: &Target,
+    paths: &Paths,
+    wanted: &Wanted,
+    status: &mut Status,
+) -> Result<()> {
+    status.source = Some(wanted.source.clone());
+    steps::refuse(&wanted.answers)?;
+    execute(options, target, paths, wanted, status)
+}
+
+/// Said at once; what is wrong with them comes at the end, where it is not scrolled away.
+const REFUSED: &str = "the new answers are refused, for what is said below";
 /// Said of answers that were refused on a server that has others.
 const CARRIED_ON: &str = "the server goes on with the answers that it has";
 
@@ -139,53 +161,6 @@ fn note(state: Option<&State>, status: &mut Status) {
     status.steps.push(step);
 }
 
-fn bring_about(
-    options: &Options,
-    target: &Target,
-    paths: &Paths,
-    wanted: &Wanted,
-    status: &mut Status,
-) -> Result<()> {
-    let answers = &wanted.answers;
-    let templates = match &options.templates {
-        Some(folder) => folder.clone(),
-        None => target.path(Path::new(TEMPLATES)),
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let input = Input {
-        answers,
-        wanted,
-        target,
-        paths,
-        templates: &templates,
-        memory_mib: match options.memory_mib {
-            Some(mib) => mib,
-            None => memory_mib(&files::read_to_string(Path::new("/proc/meminfo"))?)?,
-        },
-        now: i64::try_from(now)?,
-    };
-    let steps = steps::plan(&input)?;
-    if options.dry_run {
-        return preview(&steps, target);
-    }
-    write(&steps, target, status)?;
-    if target.is_live() {
-        start(answers, &status.pending)?;
-    }
-    status.pending.clear();
-    if target.is_live() && status.state.is_none() {
-        say(format_args!("ezmail: {MEMORY}"));
-    }
-    for note in steps.iter().flat_map(|s| &s.notes) {
-        say(format_args!("\n{note}"));
-    }
-    say(format_args!(
-        "ezmail: these records are kept in {}",
-        paths.records.display()
-    ));
-    Ok(())
-}
-
 fn find(options: &Options) -> Result<Option<Found>> {
     if let Some(path) = &options.answers {
         return Found::read(path, path.display().to_string()).map(Some);
@@ -196,94 +171,4 @@ fn find(options: &Options) -> Result<Option<Found>> {
     let cmdline = files::read_to_string(Path::new("/proc/cmdline"))?;
     let sources = discover::sources(&cmdline)?;
     discover::find(&sources, |line| say(format_args!("ezmail: {line}")))
-}
-
-fn preview(steps: &[Step], target: &Target) -> Result<()> {
-    let mut nothing = true;
-    for step in steps {
-        let mut text = String::new();
-        for change in &step.changes {
-            text += &change.preview(target)?;
-        }
-        if !text.is_empty() {
-            nothing = false;
-            say(format_args!("# {}: {}\n{text}", step.name, step.title));
-        }
-    }
-    if nothing {
-        say(format_args!("nothing would change"));
-    }
-    Ok(())
-}
-
-/// Notes the units whose files changed as pending in `status`.
-fn write(steps: &[Step], target: &Target, status: &mut Status) -> Result<()> {
-    for step in steps {
-        let mut done = Vec::new();
-        let mut result = Ok(());
-        for change in &step.changes {
-            match change.apply(target) {
-                Ok(lines) => {
-                    if !lines.is_empty() {
-                        let units = change.units().iter().map(ToString::to_string);
-                        status.pending.extend(units);
-                    }
-                    done.extend(lines);
-                }
-                Err(error) => {
-                    let what = format!("step '{}' ({})", step.name, step.title);
-                    result = Err(error.context(what));
-                    break;
-                }
-            }
-        }
-        say(format_args!("ezmail: {:<13} {}", step.name, summary(&done)));
-        status.steps.push(StepStatus {
-            name: step.name.to_owned(),
-            title: step.title.to_owned(),
-            done,
-        });
-        result?;
-    }
-    Ok(())
-}
-
-/// A line for the console; `status --json` has all of them.
-fn summary(done: &[String]) -> String {
-    match done {
-        [] => "unchanged".to_owned(),
-        [one] => one.clone(),
-        many if many.len() <= 3 => many.join("; "),
-        many => format!("{} changes", many.len()),
-    }
-}
-
-fn start(answers: &Answers, changed: &BTreeSet<String>) -> Result<()> {
-    let firewall = services::firewall(changed.contains("nftables.service"));
-    // the administrator gets in even then, to repair it: by key, and nothing else listens
-    services::network_and_ssh(changed, !answers.ssh.authorized_keys.is_empty())?;
-    firewall?;
-    services::check().context("a mail service would not start; none was started or changed")?;
-    services::start(changed)?;
-    say(format_args!("ezmail: the mail services are starting"));
-    Ok(())
-}
-
-/// MemTotal of proc_meminfo(5), in MiB.
-fn memory_mib(meminfo: &str) -> Result<u64> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"));
-    let kib = line.and_then(|l| l.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    Ok(kib.context("/proc/meminfo does not say how much memory there is")? / 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_read() {
-        let text = "MemTotal:        1000448 kB\nMemFree:  5 kB\n";
-        assert_eq!(memory_mib(text).unwrap(), 977);
-        assert!(memory_mib("MemFree: 5 kB").is_err());
-    }
 }

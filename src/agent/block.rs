@@ -1,6 +1,9 @@
 //! Block devices, as lsblk(8) knows them.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -8,13 +11,16 @@ use serde::Deserialize;
 use crate::util::{run::Task, size::size};
 
 /// The columns that [`Device`] is made from.
-const COLUMNS: &str = "PATH,LABEL,FSTYPE,PTTYPE,TYPE,PKNAME,SIZE,RO,MOUNTPOINTS";
+const COLUMNS: &str = "PATH,KNAME,LABEL,FSTYPE,PTTYPE,TYPE,PKNAME,SIZE,RO,MOUNTPOINTS";
 
 /// A block device: a disk, a partition, or what stands on one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Device {
     /// Its node under `/dev`.
     pub path: PathBuf,
+    /// The kernel's name, by which [`Self::pkname`] names it.
+    #[serde(rename = "kname")]
+    pub name: String,
     /// The label of the file system on it.
     pub label: Option<String>,
     /// The kind of that file system, such as `ext4`.
@@ -26,7 +32,8 @@ pub struct Device {
     pub kind: String,
     /// The kernel's name of the device that it is a part of.
     pub pkname: Option<String>,
-    /// Its size in bytes.
+    /// Its size in bytes; 0 of a device that has just gone.
+    #[serde(deserialize_with = "or_nothing")]
     pub size: u64,
     /// Whether it cannot be written.
     pub ro: bool,
@@ -36,10 +43,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// The kernel's name: the last part of the path, by which [`Self::pkname`] names it.
-    pub fn name(&self) -> &str {
-        let name = self.path.file_name().and_then(|n| n.to_str());
-        name.unwrap_or_default()
+    /// Whether `path`, which is no link, is its node: a mapped device has two names.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.path == path || Path::new("/dev").join(&self.name) == path
     }
 
     /// Where it is mounted.
@@ -76,7 +82,13 @@ impl Device {
 pub fn list() -> Result<Vec<Device>> {
     let mut command = Command::new("lsblk");
     command.args(["--json", "--bytes", "--list", "--output", COLUMNS]);
-    parse(&Task::new("looking for disks", command).output()?)
+    let task = Task::new("looking for disks", command);
+    // a label may be of bytes that are no UTF-8
+    parse(&String::from_utf8_lossy(&task.bytes()?))
+}
+
+fn or_nothing<'de, D: serde::Deserializer<'de>>(size: D) -> Result<u64, D::Error> {
+    Ok(Option::deserialize(size)?.unwrap_or_default())
 }
 
 /// What `lsblk --json --bytes --list` prints.
@@ -96,13 +108,13 @@ pub(super) mod tests {
     /// As lsblk of util-linux 2.41 prints it.
     pub const LSBLK: &str = r#"{
        "blockdevices": [
-          {"path":"/dev/sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660", "pttype":"dos", "type":"rom", "pkname":null, "size":250000000, "ro":false, "mountpoints":["/run/archiso/bootmnt"]},
-          {"path":"/dev/loop0", "label":null, "fstype":"squashfs", "pttype":null, "type":"loop", "pkname":null, "size":190000000, "ro":true, "mountpoints":["/run/archiso/airootfs"]},
-          {"path":"/dev/vda", "label":null, "fstype":null, "pttype":"gpt", "type":"disk", "pkname":null, "size":10000000000, "ro":false, "mountpoints":[null]},
-          {"path":"/dev/vda1", "label":"EFI", "fstype":"vfat", "pttype":"gpt", "type":"part", "pkname":"vda", "size":512000000, "ro":false, "mountpoints":[null]},
-          {"path":"/dev/vda2", "label":null, "fstype":"ext4", "pttype":"gpt", "type":"part", "pkname":"vda", "size":9000000000, "ro":false, "mountpoints":[null]},
-          {"path":"/dev/vdb", "label":"ezmail-state", "fstype":"ext4", "pttype":null, "type":"disk", "pkname":null, "size":1073741824, "ro":false, "mountpoints":["/var/lib/ezmail", "/var/vmail"]},
-          {"path":"/dev/vdc", "label":null, "fstype":null, "pttype":null, "type":"disk", "pkname":null, "size":1073741824, "ro":false, "mountpoints":[null]}
+          {"path":"/dev/sr0", "kname":"sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660", "pttype":"dos", "type":"rom", "pkname":null, "size":250000000, "ro":false, "mountpoints":["/run/archiso/bootmnt"]},
+          {"path":"/dev/loop0", "kname":"loop0", "label":null, "fstype":"squashfs", "pttype":null, "type":"loop", "pkname":null, "size":190000000, "ro":true, "mountpoints":["/run/archiso/airootfs"]},
+          {"path":"/dev/vda", "kname":"vda", "label":null, "fstype":null, "pttype":"gpt", "type":"disk", "pkname":null, "size":10000000000, "ro":false, "mountpoints":[null]},
+          {"path":"/dev/vda1", "kname":"vda1", "label":"EFI", "fstype":"vfat", "pttype":"gpt", "type":"part", "pkname":"vda", "size":512000000, "ro":false, "mountpoints":[null]},
+          {"path":"/dev/vda2", "kname":"vda2", "label":null, "fstype":"ext4", "pttype":"gpt", "type":"part", "pkname":"vda", "size":9000000000, "ro":false, "mountpoints":[null]},
+          {"path":"/dev/vdb", "kname":"vdb", "label":"ezmail-state", "fstype":"ext4", "pttype":null, "type":"disk", "pkname":null, "size":1073741824, "ro":false, "mountpoints":["/var/lib/ezmail", "/var/vmail"]},
+          {"path":"/dev/vdc", "kname":"vdc", "label":null, "fstype":null, "pttype":null, "type":"disk", "pkname":null, "size":1073741824, "ro":false, "mountpoints":[null]}
        ]
     }"#;
 
@@ -127,5 +139,8 @@ pub(super) mod tests {
         assert_eq!(all[5].mounted_at().count(), 2);
         assert_eq!(all[2].mounted_at().count(), 0);
         assert!(parse("{}").is_err());
+        let gone = LSBLK.replace("\"size\":250000000", "\"size\":null");
+        assert_eq!(parse(&gone).unwrap()[0].size, 0);
+        assert!(all[3].is_at(Path::new("/dev/vda1")) && !all[3].is_at(Path::new("/dev/vda")));
     }
 }

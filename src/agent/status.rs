@@ -111,8 +111,9 @@ impl fmt::Display for Status {
         }
         match &self.state {
             Some(device) => writeln!(f, "state volume: {device}")?,
-            None if self.outcome == Outcome::Waiting => {}
-            None => writeln!(f, "{MEMORY}")?,
+            None if self.outcome == Outcome::Ready => writeln!(f, "{MEMORY}")?,
+            // what there is was not found out
+            None => {}
         }
         if let Some(message) = &self.message {
             writeln!(f, "{message}")?;

@@ -65,9 +65,10 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
     // as they will be kept and compared: what key files said is inline
     let text = answers.to_toml()?;
     let answers = kept::parse(&text)?;
+    let known = last.as_ref() == Some(&answers) || kept.found.as_ref() == Some(&text);
     if origin == Origin::Outside
-        && last.as_ref() == Some(&answers)
-        && let Some(current) = kept.current()?
+        && known
+        && let Some(current) = kept.current().unwrap_or(None)
         && current != answers
     {
         say(format_args!(
@@ -84,9 +85,11 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
         && current != answers
     {
         let difference = kept::difference(&current, &answers)?;
-        say(format_args!(
-            "ezmail: the answers have changed:\n{difference}"
-        ));
+        let shown = match difference.is_empty() {
+            true => "only passwords, hashes or keys differ",
+            false => &difference,
+        };
+        say(format_args!("ezmail: the answers have changed:\n{shown}"));
     }
     Ok(Some(Wanted {
         answers,
@@ -122,6 +125,19 @@ fn check(found: &Found) -> Result<Answers> {
 }
 
 impl Wanted {
+    /// The answers that are kept, in place of these, which `error` was said of.
+    ///
+    /// # Errors
+    /// `error`, when there are no others.
+    pub fn instead(self, error: anyhow::Error, kept: &Kept) -> Result<Self> {
+        match kept.current() {
+            Ok(Some(current)) if self.refused.is_none() && current != self.answers => {
+                Ok(as_kept(current, Some(error)))
+            }
+            _ => Err(error),
+        }
+    }
+
     /// The text to keep as the answers in effect.
     ///
     /// # Errors

@@ -87,7 +87,20 @@ impl Task {
     ///
     /// # Errors
     /// As [`Task::run`], and when the output is not UTF-8.
-    pub fn output(mut self) -> Result<String> {
+    pub fn output(self) -> Result<String> {
+        let what = format!(
+            "{}: reading the output of {}",
+            self.what,
+            shown(&self.command)
+        );
+        String::from_utf8(self.bytes()?).context(what)
+    }
+
+    /// As [`Task::output`], whatever the bytes are.
+    ///
+    /// # Errors
+    /// As [`Task::run`].
+    pub fn bytes(mut self) -> Result<Vec<u8>> {
         let (status, mut output, mut errors) = self.captured()?;
         if !status.success() {
             let length = errors.seek(SeekFrom::End(0))?;
@@ -97,15 +110,11 @@ impl Task {
             bail!(self.failure(status, &tail));
         }
         output.rewind()?;
-        let mut text = String::new();
-        output.read_to_string(&mut text).with_context(|| {
-            format!(
-                "{}: reading the output of {}",
-                self.what,
-                shown(&self.command)
-            )
-        })?;
-        Ok(text)
+        let mut bytes = Vec::new();
+        output
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("{}: reading what it printed", self.what))?;
+        Ok(bytes)
     }
 
     /// Runs the command and returns how it ended and what it wrote, for a command whose failures

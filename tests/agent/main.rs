@@ -218,7 +218,11 @@ fn a_step_that_fails_in_planning_leaves_the_others_undone() {
     let done = world.apply(&world.answers("a.toml", &renamed));
     assert_eq!(done.status.code(), Some(1));
     assert_eq!(world.inodes(), before);
-    insta::assert_snapshot!(done.stderr(), @"ezmail-agent: step 'dkim' (keys that sign mail): the DKIM key /var/lib/ezmail/dkim/example.org/ezmail-rsa.pem: this is not a private key in PEM form (`-----BEGIN PRIVATE KEY-----` …)");
+    // neither the new answers nor the old ones can be applied
+    insta::assert_snapshot!(done.stderr(), @r"
+    ezmail-agent: the new answers are refused, for what is said below: the server goes on with the answers that it has
+    ezmail-agent: step 'dkim' (keys that sign mail): the DKIM key /var/lib/ezmail/dkim/example.org/ezmail-rsa.pem: this is not a private key in PEM form (`-----BEGIN PRIVATE KEY-----` …)
+    ");
 }
 
 #[test]

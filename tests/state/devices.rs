@@ -50,8 +50,8 @@ fn full_a_foreign_disk_is_refused_and_erased_only_with_leave() {
         &machine,
         "volume        /dev/vda mounted at /var/lib/ezmail",
     );
-    wait_for(&machine, "nobody@example.org");
     wait_for(&machine, "the server goes on with the answers that it has");
+    wait_for(&machine, "nobody@example.org");
     machine.wait_until_up(&world).unwrap();
     let failed = machine
         .run("systemctl --failed --plain --no-legend")

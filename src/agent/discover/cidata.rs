@@ -2,9 +2,9 @@
 //!
 //! <https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html>
 
-use std::path::Path;
+use std::{fs, io::Read, path::Path};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::{Found, Source, note, volume};
 use crate::agent::block::{self, Device};
@@ -65,17 +65,28 @@ fn look_on(device: &Device) -> Result<Result<Found, String>> {
 /// As [`look_on`], of a folder.
 fn read(folder: &Path, source: String) -> Result<Result<Found, String>> {
     let file = folder.join(FILE);
-    if !file.exists() {
+    if !file.is_file() {
         return Ok(Err(format!("it has no {FILE}")));
     }
-    let mut found = Found::read(&file, source)?;
-    if let Err(why) = is_ours(&String::from_utf8_lossy(&found.bytes)) {
+    // somebody else's volume is looked at no further
+    if let Err(why) = is_ours(&first_line(&file)?) {
         return Ok(Err(why));
     }
+    let mut found = Found::read(&file, source)?;
     found
         .files
         .retain(|name, _| !OTHERS.contains(&name.as_str()));
     Ok(Ok(found))
+}
+
+/// As much of a file as its first line may have to say whose it is.
+fn first_line(file: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let what = || format!("reading {FILE} on the volume cidata");
+    fs::File::open(file)
+        .and_then(|f| f.take(256).read_to_end(&mut bytes))
+        .with_context(what)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a user-data is for us; if not, what it is instead.
@@ -95,8 +106,6 @@ fn is_ours(text: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -49,7 +49,7 @@ fn media(devices: Vec<Device>) -> Vec<Vec<PathBuf>> {
     for device in devices {
         if device.label.as_deref() == Some(LABEL) {
             let medium = device.pkname.clone();
-            let medium = medium.unwrap_or_else(|| device.name().to_owned());
+            let medium = medium.unwrap_or_else(|| device.name.clone());
             media.entry(medium).or_default().push(device.path);
         }
     }
@@ -130,6 +130,7 @@ mod tests {
     fn device(path: &str, label: &str, pkname: Option<&str>) -> Device {
         Device {
             path: path.into(),
+            name: path.trim_start_matches("/dev/").to_owned(),
             label: Some(label.to_owned()),
             fstype: Some("iso9660".to_owned()),
             pkname: pkname.map(str::to_owned),

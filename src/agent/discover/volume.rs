@@ -106,7 +106,10 @@ impl Source for Volume {
             self.name(),
             device.path.display()
         );
-        let read = |folder: &Path| Found::read(&folder.join(&self.file), source);
+        let read = |folder: &Path| {
+            no_links(folder, &self.file)?;
+            Found::read(&folder.join(&self.file), source)
+        };
         mounted(&device, read).map(Some)
     }
 }
@@ -125,6 +128,21 @@ fn with_label(devices: &[Device], label: &str) -> Result<Option<Device>> {
         );
     }
     Ok(found.first().map(|d| (*d).clone()))
+}
+
+/// Refuses a way through a link: it could lead off the volume.
+fn no_links(folder: &Path, file: &Path) -> Result<()> {
+    let mut way = folder.to_path_buf();
+    for part in file.parent().into_iter().flat_map(Path::components) {
+        way.push(part);
+        if way.is_symlink() {
+            bail!(
+                "{} on the volume is a link, which is not followed: name the folder itself",
+                way.strip_prefix(folder).unwrap_or(&way).display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Whether what is on a device is a file system that is mounted here.
@@ -203,6 +221,16 @@ mod tests {
         }
         let error = Volume::named("/x").unwrap_err().to_string();
         insta::assert_snapshot!(error, @"ezmail.answers=/x: the label of a volume was expected, perhaps followed by the path of a file on it, as in ezmail.answers=EZMAIL/server/answers.toml; or a URL, as in ezmail.answers=https://example.org/answers.toml");
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("/etc", dir.path().join("a/b")).unwrap();
+        no_links(dir.path(), Path::new("a/x.toml")).unwrap();
+        let error = no_links(dir.path(), Path::new("a/b/x.toml")).unwrap_err();
+        insta::assert_snapshot!(error, @"a/b on the volume is a link, which is not followed: name the folder itself");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use textwrap::{Options, WordSplitter};
 
 use super::State;
+use crate::agent::console::harmless;
 
 /// Widest line: the last column of an 80 column terminal stays free, or it would begin a new line
 /// by itself.
@@ -46,7 +47,7 @@ impl Block {
     /// its words began.
     pub fn add(&mut self, style: Style, text: &str) -> &mut Self {
         for line in text.lines() {
-            let line = harmless(line);
+            let line = harmless(line).replace('\t', "    ");
             let hang = " ".repeat(hang(&line));
             let options = Options::new(WIDTH)
                 .subsequent_indent(&hang)
@@ -74,14 +75,6 @@ impl Block {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// Tabs become spaces, other control characters a question mark.
-fn harmless(line: &str) -> String {
-    line.replace('\t', "    ")
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// Where a folded line goes on: below its first word, or the second if that is only a sign such

@@ -27,7 +27,7 @@ pub fn run(follow: bool) -> Result<()> {
     }
     let colour = isatty(stdout()) && std::env::var_os("NO_COLOR").is_none();
     let page = text::page(&Facts::gather()?, false);
-    super::console::say(page.text(None, colour).trim_end());
+    super::console::show(page.text(None, colour).trim_end());
     Ok(())
 }
 

@@ -35,7 +35,7 @@ pub fn labelled(devices: &[Device]) -> Result<Option<&Device>> {
 /// # Errors
 /// When it is no device that can be written, is in use, or is too small.
 pub fn named<'a>(path: &Path, name: &str, devices: &'a [Device]) -> Result<&'a Device> {
-    let Some(device) = devices.iter().find(|d| d.path == path) else {
+    let Some(device) = devices.iter().find(|d| d.is_at(path)) else {
         bail!("{name} (state.device in the answers) is not a disk");
     };
     if device.ro || device.kind == "rom" {
@@ -80,10 +80,24 @@ pub(super) fn not_blank(name: &str, what: &str) -> String {
     )
 }
 
-/// The partitions of a disk, and what stands on it otherwise.
+/// The partitions of a disk, what stands on it otherwise, and what stands on those.
 pub(super) fn parts<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
-    let of = |d: &&Device| d.pkname.as_deref() == Some(device.name());
-    devices.iter().filter(of).collect()
+    let on = |name: &str| {
+        let of = devices.iter().filter(|d| d.pkname.as_deref() == Some(name));
+        of.collect::<Vec<_>>()
+    };
+    let mut parts = on(&device.name);
+    let mut next = 0;
+    // lsblk lists a device once under each that it stands on
+    while next < parts.len() {
+        for device in on(&parts[next].name) {
+            if !parts.iter().any(|p| p.name == device.name) {
+                parts.push(device);
+            }
+        }
+        next += 1;
+    }
+    parts
 }
 
 #[cfg(test)]

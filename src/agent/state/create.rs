@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{LABEL, choose::parts};
 use crate::{agent::block::Device, util::run::Task};
@@ -25,12 +25,14 @@ const TAIL: u64 = 1 << 20;
 const BLOCK: usize = 4096;
 const MARK: &[u8] = b"ezmail: a state volume is being created on this device\n";
 
-/// Whether the making of a state volume was broken off here.
+/// Whether the making of a state volume was broken off here. Another label than that of a half-made
+/// one is somebody's, whatever the mark says.
 ///
 /// # Errors
 /// When the device cannot be read.
 pub fn is_unfinished(device: &Device) -> Result<bool> {
-    if device.label.as_deref() == Some(LABEL) || device.size < TAIL {
+    let other = device.label.as_deref().is_some_and(|l| l != UNFINISHED);
+    if other || device.size < TAIL {
         return Ok(false);
     }
     let what = || format!("reading the end of {}", device.path.display());
@@ -49,9 +51,12 @@ pub fn is_unfinished(device: &Device) -> Result<bool> {
 /// When a tool fails or the device cannot be written.
 pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<String>> {
     let mut done = Vec::new();
+    let parts = parts(device, devices);
+    for part in parts.iter().copied().chain([device]) {
+        never_a_state_volume(part)?;
+    }
     mark(device)?;
     if erase {
-        let parts = parts(device, devices);
         for part in parts.iter().copied().chain([device]) {
             let mut command = Command::new("wipefs");
             command
@@ -76,13 +81,43 @@ pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<Strin
     command.arg(&device.path).arg(LABEL);
     Task::new("naming the state volume", command).run()?;
     sync(&device.path)?;
+    unmark(device)?;
     done.push(format!("created on {}", device.path.display()));
     Ok(done)
 }
 
+/// Asks the device itself: what udev says of one that has just appeared may be too little.
+fn never_a_state_volume(device: &Device) -> Result<()> {
+    let mut command = Command::new("blkid");
+    command.args(["--probe", "--match-tag", "LABEL", "--output", "value"]);
+    command.arg(&device.path);
+    let what = format!("looking for a state volume on {}", device.path.display());
+    // 2: nothing is known of what is on it
+    let found = Task::new(what, command).outcome()?;
+    if String::from_utf8_lossy(&found.stdout).trim() == LABEL {
+        bail!(
+            "{} is a state volume, and is not erased; restart, and it is used",
+            device.path.display()
+        );
+    }
+    Ok(())
+}
+
 fn mark(device: &Device) -> Result<()> {
-    let what = || format!("marking {} as being made", device.path.display());
-    let mut block = MARK.to_vec();
+    last_block(device, MARK)
+}
+
+/// Takes the mark away, where the file system does not reach to it.
+///
+/// # Errors
+/// When the device cannot be written.
+pub fn unmark(device: &Device) -> Result<()> {
+    last_block(device, &[])
+}
+
+fn last_block(device: &Device, content: &[u8]) -> Result<()> {
+    let what = || format!("writing the end of {}", device.path.display());
+    let mut block = content.to_vec();
     block.resize(BLOCK, 0);
     let mut file = OpenOptions::new()
         .write(true)
@@ -131,10 +166,16 @@ mod tests {
         assert!(!is_unfinished(&device).unwrap());
         mark(&device).unwrap();
         assert!(is_unfinished(&device).unwrap());
+        device.label = Some("old-state".to_owned());
+        assert!(!is_unfinished(&device).unwrap());
+        device.label = None;
         let done = run(&device, &[], false).unwrap();
         assert_eq!(done.len(), 1);
         assert_eq!(label(&device), LABEL);
+        // neither the label nor the mark says so any more
         device.label = Some(LABEL.to_owned());
+        assert!(!is_unfinished(&device).unwrap());
+        device.label = None;
         assert!(!is_unfinished(&device).unwrap());
         // the mark lies beyond the file system, which the tools find sound
         let mut command = Command::new("e2fsck");
@@ -157,5 +198,11 @@ mod tests {
         let done = run(&device, &[], true).unwrap();
         assert!(done[0].ends_with(" erased"), "{done:?}");
         assert_eq!(label(&device), LABEL);
+        // and never again, even if nobody has told us what it is
+        let error = run(&device, &[], true).unwrap_err().to_string();
+        assert!(
+            error.contains("is a state volume, and is not erased"),
+            "{error}"
+        );
     }
 }

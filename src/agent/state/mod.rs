@@ -23,6 +23,7 @@ pub mod volume;
 
 use std::{
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -30,10 +31,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{block, paths::Paths, status::StepStatus};
-use crate::answers::model;
+use crate::{answers::model, util::run::Task};
 
 /// The label of the file system.
 pub const LABEL: &str = "ezmail-state";
+
+/// What its part of an apply is called.
+pub const STEP: &str = "volume";
 
 /// How long a device that the answers name may take to appear.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -51,7 +55,7 @@ impl State {
     /// As a step of the apply.
     pub fn step(&self) -> StepStatus {
         StepStatus {
-            name: "volume".to_owned(),
+            name: STEP.to_owned(),
             title: "the state volume".to_owned(),
             done: self.done.clone(),
         }
@@ -72,13 +76,21 @@ pub fn open_existing(paths: &Paths) -> Result<Option<State>> {
 
 /// Creates the state volume on the device that the answers name, and puts it in place.
 ///
-/// Only for answers with a `[state]`, and where [`open_existing`] found none.
+/// Only for answers with a `[state]`, and where [`open_existing`] found none. One that has appeared
+/// since is taken.
 ///
 /// # Errors
 /// When the device is not there, holds something and may not be wiped, or cannot be written.
 pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
     let path = wait_for(Path::new(&wanted.device))?;
+    // it may have come late, and then be the state volume
+    let mut settle = Command::new("udevadm");
+    settle.args(["settle", "--timeout=30"]);
+    Task::new("waiting for the disks", settle).run()?;
     let devices = block::list()?;
+    if let Some(device) = choose::labelled(&devices)? {
+        return volume::open(device, paths);
+    }
     let name = &wanted.device;
     let device = choose::named(&path, name, &devices)?;
     let erase = wanted.wipe || create::is_unfinished(device)?;

@@ -10,11 +10,11 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{State, format, journal};
+use super::{State, create, format, journal};
 use crate::{
-    agent::{block::Device, discover::cmdline, paths::Paths, target::Target},
+    agent::{block::Device, console::complain, discover::cmdline, paths::Paths, target::Target},
     util::{files, run::Task, size::size},
 };
 
@@ -37,14 +37,22 @@ pub fn binds(paths: &Paths) -> [(&'static str, PathBuf); 5] {
 /// Puts the volume on `device` in place; what is there already in this boot is left alone.
 ///
 /// # Errors
-/// When it is damaged, cannot be mounted, or a newer version wrote it.
+/// When it is damaged, cannot be mounted, or a newer version wrote it. Trouble with the journal,
+/// with growing or with tidying up is told, and no reason to keep mail away.
 pub fn open(device: &Device, paths: &Paths) -> Result<State> {
     let mut state = State {
         device: device.path.clone(),
         done: Vec::new(),
     };
     let mounted = mount_points()?;
-    if !mounted.contains(&paths.state) {
+    let fresh = !mounted.contains(&paths.state);
+    if fresh {
+        if device.ro {
+            bail!(
+                "the state volume {} cannot be written to: attach it so that it can be, and restart",
+                device.path.display()
+            );
+        }
         state.done.extend(check(&device.path)?);
         let done = mount(
             &["--type=ext4", "--fsck=no"],
@@ -58,10 +66,15 @@ pub fn open(device: &Device, paths: &Paths) -> Result<State> {
             device.path.display(),
             paths.state.display()
         ));
-        state.done.extend(grow(device)?);
     }
-    // before anything is written to it
+    // before anything of it is used or changed
     format::check_in(&Target::new(Path::new("/"))?, paths)?;
+    if fresh {
+        let grown = grow(device);
+        state.tell("its file system does not grow", grown);
+        let tidied = tidy(&paths.state).map(|()| None);
+        state.tell("remains of earlier writes stay", tidied);
+    }
     for (name, place) in binds(paths) {
         let folder = paths.state.join(name);
         files::create_dir_all(&folder)?;
@@ -70,17 +83,30 @@ pub fn open(device: &Device, paths: &Paths) -> Result<State> {
             continue;
         }
         if place == paths.journal {
-            journal::adopt(&folder)?;
+            let adopted = journal::adopt(&folder).map(|()| None);
+            state.tell("the last boots' journal is by itself", adopted);
         }
         let options = format!("bind,{OPTIONS}");
         mount(&["--type=none", "--fsck=no"], &options, &folder, &place)
             .with_context(|| format!("putting {} in its place", folder.display()))?;
-        if place == paths.journal {
-            journal::flush()?;
+    }
+    let flushed = journal::flush().map(|()| None);
+    state.tell("the journal stays in memory", flushed);
+    Ok(state)
+}
+
+impl State {
+    /// Notes what was done; or, loudly, that it was not.
+    fn tell(&mut self, without: &str, result: Result<Option<String>>) {
+        match result {
+            Ok(done) => self.done.extend(done),
+            Err(error) => {
+                let said = format!("{without}: {error:#}");
+                complain(&said);
+                self.done.push(said);
+            }
         }
     }
-    tidy(&paths.state)?;
-    Ok(state)
 }
 
 /// e2fsck(8): what can be repaired without a question is repaired.
@@ -125,6 +151,8 @@ fn grow(device: &Device) -> Result<Option<String>> {
     if device.size < present + GROW_FROM {
         return Ok(None);
     }
+    // of its creation; nobody but that may take the device for a half-made one
+    create::unmark(device)?;
     let mut command = Command::new("resize2fs");
     command.arg(&device.path);
     Task::new("growing the state volume", command).run()?;

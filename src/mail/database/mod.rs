@@ -44,14 +44,19 @@ pub fn open_copy(path: &Path) -> Result<Connection> {
     let mut db = Connection::open_in_memory().context("opening a database in memory")?;
     if path.exists() {
         let what = || format!("reading the database {}", path.display());
-        let from = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .with_context(what)?;
+        let from = open_to_read(path).with_context(what)?;
         rusqlite::backup::Backup::new(&from, &mut db)
             .and_then(|copy| copy.run_to_completion(1024, std::time::Duration::ZERO, None))
             .with_context(what)?;
     }
     prepare(&mut db)?;
     Ok(db)
+}
+
+/// Not read-only: what a cut of power left of a transaction has to be rolled back first. A file
+/// that cannot be written is read as it is.
+fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 fn prepare(db: &mut Connection) -> Result<()> {

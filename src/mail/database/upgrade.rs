@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, OpenFlags, backup::Backup};
+use rusqlite::{Connection, backup::Backup};
 
-use super::schema::{self, VERSION};
+use super::{
+    open_to_read,
+    schema::{self, VERSION},
+};
 use crate::util::files;
 
 /// What bringing the database at `path` up to date would do; `None` if it is up to date, or if
@@ -17,8 +20,9 @@ pub fn outdated(path: &Path) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
-    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    let version = db.map_err(Into::into).and_then(|db| schema::version(&db));
+    let version = open_to_read(path)
+        .map_err(Into::into)
+        .and_then(|db| schema::version(&db));
     let version = version.with_context(|| format!("reading the database {}", path.display()))?;
     // 0: created and not filled yet; newer: refused by whoever opens it
     Ok((1..VERSION).contains(&version).then(|| {
@@ -73,6 +77,33 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
+
+    /// What a cut of power in a transaction leaves: pages that were written, and the journal with
+    /// what they were before.
+    #[test]
+    fn a_transaction_that_was_cut_off_is_rolled_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail.sqlite");
+        let db = crate::mail::database::open(&path).unwrap();
+        db.execute_batch(
+            "PRAGMA cache_size = 1; BEGIN;
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO domain (name, created) SELECT 'd' || i || '.example', 1 FROM n;",
+        )
+        .unwrap();
+        let cut = folder.path().join("cut/mail.sqlite");
+        fs::create_dir(folder.path().join("cut")).unwrap();
+        for end in ["", "-journal"] {
+            let with = |p: &Path| PathBuf::from(format!("{}{end}", p.display()));
+            fs::copy(with(&path), with(&cut)).unwrap();
+        }
+        assert_eq!(outdated(&cut).unwrap(), None);
+        let copy = crate::mail::database::open_copy(&cut).unwrap();
+        let domains: i64 = copy
+            .query_row("SELECT count(*) FROM domain", [], |r| r.get(0))
+            .unwrap();
+        assert_eq!(domains, 0);
+    }
 
     #[test]
     fn an_old_database_is_copied_and_brought_up_to_date() {
