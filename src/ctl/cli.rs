@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::status;
+use super::{daily, status};
 use crate::{
     agent::{health, paths::Paths, release::Release, status as agent_status},
     util::files,
@@ -25,6 +25,7 @@ Examples:
   mailctl status            do all services run?
   mailctl status --json     the same for a script
   mailctl dns show          the records to publish, as a zone file
+  mailctl daily --show      what the daily mail would tell
 
 Exit status: 0 done and well, 1 failed, 3 'status' found a service that does not run.")]
 pub struct Cli {
@@ -39,6 +40,15 @@ enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Write to the postmaster about what has changed and is not well
+    ///
+    /// A timer does this once a day. When nothing has changed since the last
+    /// mail, none is sent.
+    Daily {
+        /// Print what there is to tell, and send nothing
+        #[arg(long)]
+        show: bool,
     },
     /// The DNS records of this server
     #[command(subcommand)]
@@ -66,6 +76,14 @@ const NOT_WELL: u8 = 3;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Status { json } => show_status(json),
+        Command::Daily { show: true } => {
+            print!("{}", daily::text(&report()?));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Daily { show: false } => {
+            println!("{}", daily::send(&report()?, &Paths::default())?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Dns(Dns::Show) => {
             let path = Paths::default().records;
             let text = files::read_to_string(&path).context(
@@ -87,18 +105,22 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn show_status(json: bool) -> Result<ExitCode> {
+fn report() -> Result<status::Report> {
     let path = Path::new(agent_status::FILE);
     let agent = path
         .exists()
         .then(|| agent_status::Status::load(path))
         .transpose()?;
-    let report = status::Report {
+    Ok(status::Report {
         version: env!("CARGO_PKG_VERSION"),
         image: Release::read()?,
         services: health::services()?,
         agent,
-    };
+    })
+}
+
+fn show_status(json: bool) -> Result<ExitCode> {
+    let report = report()?;
     if json {
         println!(
             "{}",

@@ -8,6 +8,7 @@
 mod world;
 
 mod boot;
+mod daily;
 mod hardening;
 #[cfg(feature = "by-hand")]
 mod hold;

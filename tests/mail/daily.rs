@@ -1,0 +1,35 @@
+//! The daily mail: what is not well, once.
+
+use crate::{ARRIVAL, together, world::appliance::ALICE};
+
+#[test]
+fn the_postmaster_is_told_once_that_the_server_runs_from_memory() {
+    let (setting, _guard) = together();
+    // what the timer does
+    setting
+        .appliance
+        .run("systemctl start ezmail-daily.service")
+        .unwrap();
+    let header = ("Subject", "mail.example.org: what has changed");
+    let found = setting
+        .reader()
+        .wait_for_mail(ALICE, "INBOX", header, ARRIVAL)
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    let text = String::from_utf8_lossy(&found[0].raw).into_owned();
+    assert!(
+        text.contains("no state volume: this server runs from memory"),
+        "{text}"
+    );
+    assert!(
+        text.contains("From: mail.example.org <root@example.org>"),
+        "{text}"
+    );
+    let again = setting.appliance.run("mailctl daily").unwrap();
+    assert_eq!(again, "nothing has changed: no mail\n");
+    let timer = setting
+        .appliance
+        .run("systemctl is-active ezmail-daily.timer")
+        .unwrap();
+    assert_eq!(timer, "active\n");
+}
