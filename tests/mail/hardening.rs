@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::json;
 
 use crate::{
-    ARRIVAL, eventually, together,
+    ARRIVAL, alone, eventually, together,
     world::{
         Knock,
         addresses::{FAMILIES, appliance, client},
@@ -109,7 +109,8 @@ fn the_firewall_lets_nothing_else_through() {
 
 #[test]
 fn port_80_opens_while_a_name_is_proved_and_closes_by_itself() {
-    let (setting, _guard) = together();
+    // another test finds it closed
+    let (setting, _guard) = alone();
     let knock = |family| setting.world.knock(None, appliance(family), 80, 1).unwrap()[0];
     let rules = "nft add element inet ezmail proving '{ 80 timeout 40s }' && \
                  systemctl reload nftables";
