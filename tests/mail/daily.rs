@@ -8,7 +8,10 @@ fn the_postmaster_is_told_once_that_the_server_runs_from_memory() {
     // what the timer does
     setting
         .appliance
-        .run("systemctl start ezmail-daily.service")
+        .run(
+            "systemctl start ezmail-daily.service || {
+               journalctl --no-pager -u ezmail-daily -u smtpd -n 40; exit 1; }",
+        )
         .unwrap();
     let header = ("Subject", "mail.example.org: what has changed");
     let found = setting
