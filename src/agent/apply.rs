@@ -20,7 +20,7 @@ use super::{
     status::{Outcome, Status},
     steps,
     target::Target,
-    wanted::{self, Origin, Wanted},
+    wanted::{self, Origin},
 };
 use crate::util::files;
 
@@ -116,31 +116,19 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         steps::refuse(&wanted.answers)?;
         note(Some(&state::create(device, &paths)?), status);
     }
-    if let Err(error) = attempt(options, target, &paths, &wanted, status) {
+    if let Err(error) = execute(options, target, &paths, &wanted, status) {
         if options.dry_run {
             return Err(error);
         }
         wanted = wanted.instead(error, &kept)?;
         complain(format_args!("{REFUSED}: {CARRIED_ON}"));
         status.steps.retain(|step| step.name == state::STEP);
-        attempt(options, target, &paths, &wanted, status)?;
+        execute(options, target, &paths, &wanted, status)?;
     }
     match wanted.refused {
         Some(error) => Err(error.context(CARRIED_ON)),
         None => Ok(Some(())),
     }
-}
-
-fn attempt(
-    options: &Options,
-    target: &Target,
-    paths: &Paths,
-    wanted: &Wanted,
-    status: &mut Status,
-) -> Result<()> {
-    status.source = Some(wanted.source.clone());
-    steps::refuse(&wanted.answers)?;
-    execute(options, target, paths, wanted, status)
 }
 
 /// Said at once; what is wrong with them comes at the end, where it is not scrolled away.

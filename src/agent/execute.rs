@@ -37,6 +37,8 @@ pub fn execute(
     status: &mut Status,
 ) -> Result<()> {
     let answers = &wanted.answers;
+    status.source = Some(wanted.source.clone());
+    steps::refuse(answers)?;
     let templates = match &options.templates {
         Some(folder) => folder.clone(),
         None => target.path(Path::new(TEMPLATES)),
