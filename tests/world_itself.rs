@@ -291,9 +291,9 @@ fn the_answers_fit() {
     let text = world::appliance::answers(&WORLD).unwrap();
     let (answers, report) = ezmail::answers::read(text.as_bytes(), "answers.toml", None);
     let answers = answers.unwrap();
-    // memory only, and no administrator: meant so
+    // memory only: meant so
     let found: Vec<&str> = report.findings().iter().map(|f| f.path.as_str()).collect();
-    assert_eq!(found, ["ssh.authorized_keys", "state"]);
+    assert_eq!(found, ["state"]);
     assert_eq!(answers.hostname.as_str(), HOSTNAME);
 }
 

@@ -32,7 +32,12 @@ fn without_a_terminal_following_is_refused() {
 #[test]
 fn enter_draws_the_page_again_and_ctrl_c_ends_it() {
     let mut child = Command::new("script")
-        .args(["-qec", &format!("{AGENT} console --follow"), "/dev/null"])
+        .env("SHELL", "/bin/sh")
+        .args([
+            "-qec",
+            &format!("exec {AGENT} console --follow"),
+            "/dev/null",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
