@@ -33,6 +33,8 @@ pub struct Options {
     pub dry_run: bool,
     /// The answers file; without it, the sources are asked.
     pub answers: Option<PathBuf>,
+    /// Ask no source: the answers that are kept are applied again.
+    pub kept: bool,
     /// The folder of the templates; without it, the one below `root`.
     pub templates: Option<PathBuf>,
     /// Memory in MiB to size the services by; without it, this machine's.
@@ -106,7 +108,11 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         Some(_) => Origin::Hand,
         None => Origin::Outside,
     };
-    let Some(mut wanted) = wanted::decide(find(options), origin, &kept)? else {
+    let found = match options.kept {
+        true => Ok(None),
+        false => find(options),
+    };
+    let Some(mut wanted) = wanted::decide(found, origin, &kept)? else {
         return Ok(None);
     };
     if wanted.refused.is_some() {

@@ -34,6 +34,9 @@ enum Command {
         /// Take the answers from this file instead of looking for them
         #[arg(long, value_name = "FILE")]
         answers: Option<PathBuf>,
+        /// Apply the answers that are kept once more, instead of looking for others
+        #[arg(long, conflicts_with = "answers")]
+        kept: bool,
         /// Take the templates from here [default: /usr/share/ezmail/templates below the root]
         #[arg(long, value_name = "DIR")]
         templates: Option<PathBuf>,
@@ -65,12 +68,14 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             root,
             dry_run,
             answers,
+            kept,
             templates,
             memory,
         } => apply::run(&apply::Options {
             root,
             dry_run,
             answers,
+            kept,
             templates,
             memory_mib: memory,
         }),

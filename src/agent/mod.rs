@@ -12,6 +12,7 @@ pub mod cli;
 pub mod console;
 pub mod context;
 pub mod discover;
+pub mod effective;
 pub mod execute;
 pub mod health;
 pub mod link;

@@ -14,6 +14,9 @@ const FIREWALL: &str = "nftables.service";
 const NETWORK: &str = "systemd-networkd.service";
 const SSH: &str = "sshd.service";
 
+/// Services that take new files without an end to what they are doing.
+const RELOADED: [&str; 2] = ["rspamd.service", "dovecot.service"];
+
 /// The daemons' own checkers: program, arguments, and what is checked.
 const CHECKS: [(&str, &[&str], &str); 3] = [
     ("smtpd", &["-n"], "checking smtpd.conf"),
@@ -101,9 +104,13 @@ pub fn start(changed: &BTreeSet<String>) -> Result<()> {
         .map(String::as_str)
         .filter(|u| !others.contains(u))
         .collect();
-    if !units.is_empty() {
-        let words = [&["try-restart", "--no-block"][..], &units].concat();
-        systemctl(&words).context("restarting services whose files changed")?;
+    let (reload, restart): (Vec<&str>, Vec<&str>) =
+        units.into_iter().partition(|unit| RELOADED.contains(unit));
+    for (verb, units) in [("try-reload-or-restart", reload), ("try-restart", restart)] {
+        if !units.is_empty() {
+            let words = [&[verb, "--no-block"][..], &units].concat();
+            systemctl(&words).context("telling services whose files changed")?;
+        }
     }
     systemctl(&["start", "--no-block", TARGET]).context("starting the mail services")
 }

@@ -72,19 +72,7 @@ fn check(path: &Path, json: bool) -> Result<ExitCode> {
 /// # Errors
 /// When the two differ, when the password is too weak, or when there is none.
 pub fn hash_password(console: bool) -> Result<ExitCode> {
-    let password = if io::stdin().is_terminal() {
-        let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
-        let first = ask("Password: ").context("reading the password")?;
-        let second = ask("Once more: ").context("reading the password")?;
-        if first != second {
-            bail!("the two passwords differ; nothing was hashed");
-        }
-        first
-    } else {
-        let bytes = limited(io::stdin().lock()).context("reading the password")?;
-        let text = std::str::from_utf8(&bytes).context("the password is not UTF-8")?;
-        Zeroizing::new(text.lines().next().unwrap_or("").to_owned())
-    };
+    let password = ask_password()?;
     password::check_strength(&password, &[])?;
     let hash = match console {
         true => crypt::hash(&password)?,
@@ -92,6 +80,26 @@ pub fn hash_password(console: bool) -> Result<ExitCode> {
     };
     print(&(hash + "\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A new password: asked for twice on a terminal, else the first line of standard input.
+///
+/// # Errors
+/// When the two differ, or there is none to read.
+pub fn ask_password() -> Result<Zeroizing<String>> {
+    if io::stdin().is_terminal() {
+        let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new);
+        let first = ask("Password: ").context("reading the password")?;
+        let second = ask("Once more: ").context("reading the password")?;
+        if first != second {
+            bail!("the two passwords differ; nothing was changed");
+        }
+        Ok(first)
+    } else {
+        let bytes = limited(io::stdin().lock()).context("reading the password")?;
+        let text = std::str::from_utf8(&bytes).context("the password is not UTF-8")?;
+        Ok(Zeroizing::new(text.lines().next().unwrap_or("").to_owned()))
+    }
 }
 
 fn print(text: &str) -> Result<()> {

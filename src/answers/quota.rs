@@ -14,6 +14,16 @@ impl Quota {
     /// 100 MiB: two messages of the largest size.
     pub const MIN: Self = Self(100 << 20);
 
+    /// So many bytes; `None` for what no answers could say: a part of a MiB, less than
+    /// [`Quota::MIN`], more than 1024T.
+    pub fn of_bytes(bytes: u64) -> Option<Self> {
+        Self(bytes)
+            .to_string()
+            .parse()
+            .ok()
+            .filter(|q| *q == Self(bytes))
+    }
+
     /// The size in bytes.
     pub fn bytes(self) -> u64 {
         self.0

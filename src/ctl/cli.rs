@@ -1,16 +1,16 @@
 //! The command line of `mailctl`.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{daily, status};
-use crate::{
-    agent::{health, paths::Paths, release::Release, status as agent_status},
-    util::files,
-};
+use super::{daily, dns, output, server::Server, status};
+use crate::agent::{health, release::Release, status as agent_status};
 
 /// Looks after the mail server it runs on.
 #[derive(Debug, Parser)]
@@ -29,6 +29,15 @@ Examples:
 
 Exit status: 0 done and well, 1 failed, 3 'status' found a service that does not run.")]
 pub struct Cli {
+    /// The server whose root is this folder, instead of this machine
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/",
+        hide = true
+    )]
+    root: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,18 +61,12 @@ enum Command {
     },
     /// The DNS records of this server
     #[command(subcommand)]
-    Dns(Dns),
+    Dns(dns::Dns),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum Dns {
-    /// Print the records to publish, in the format of a zone file
-    Show,
 }
 
 /// Exit status of `status` when a service does not run.
@@ -74,25 +77,18 @@ const NOT_WELL: u8 = 3;
 /// # Errors
 /// Those of the command.
 pub fn run(cli: Cli) -> Result<ExitCode> {
+    let server = Server::at(&cli.root)?;
     match cli.command {
         Command::Status { json } => show_status(json),
         Command::Daily { show: true } => {
-            print!("{}", daily::text(&report()?));
+            output::text(&daily::text(&report()?))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Daily { show: false } => {
-            println!("{}", daily::send(&report()?, &Paths::default())?);
+            output::text(&format!("{}\n", daily::send(&report()?, &server)?))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Dns(Dns::Show) => {
-            let path = Paths::default().records;
-            let text = files::read_to_string(&path).context(
-                "there are no records yet: they are made when the agent applies the answers; \
-                 'mailctl status' tells whether it has",
-            )?;
-            print!("{text}");
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Dns(command) => dns::run(command, &server),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -122,12 +118,9 @@ fn report() -> Result<status::Report> {
 fn show_status(json: bool) -> Result<ExitCode> {
     let report = report()?;
     if json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report).context("writing the report")?
-        );
+        output::json(&report)?;
     } else {
-        print!("{report}");
+        output::text(&report.to_string())?;
     }
     Ok(if report.is_well() {
         ExitCode::SUCCESS

@@ -1,17 +1,14 @@
 //! `mailctl daily`: what the administrator should know, by mail, when it has changed.
 
-use std::{fmt::Write, path::Path, process::Command};
+use std::{fmt::Write, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::status::Report;
+use super::{server::Server, status::Report};
 use crate::{
     agent::{
         health::Health,
-        paths::Paths,
-        state::kept::Kept,
         status::{MEMORY, Outcome},
-        target::Target,
     },
     answers::Answers,
     util::{files, run::Task},
@@ -64,11 +61,9 @@ pub fn text(report: &Report) -> String {
 ///
 /// # Errors
 /// When there are no answers, which say who reads it, or smtpd does not take it.
-pub fn send(report: &Report, paths: &Paths) -> Result<String> {
-    let target = Target::new(Path::new("/"))?;
-    let answers = Kept::read(&target, paths)?.current()?;
-    let answers = answers.context("there are no answers yet: nobody is there to write to")?;
-    let file = paths.state.join(LAST);
+pub fn send(report: &Report, server: &Server) -> Result<String> {
+    let answers = server.answers()?;
+    let file = server.target.path(&server.paths.state.join(LAST));
     let last = match file.exists() {
         true => files::read_to_string(&file)?,
         false => String::new(),

@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{address::DomainName, dkim::KeyInfo};
+use super::{address::DomainName, database::keys::Stage, dkim::KeyInfo};
 use crate::answers::model::Dmarc;
 
 /// Most bytes of one string of a TXT record (RFC 1035 section 3.3).
@@ -20,6 +20,8 @@ pub struct PublishedKey {
     pub selector: String,
     /// Algorithm and key.
     pub info: KeyInfo,
+    /// Whether it signs yet, or still.
+    pub stage: Stage,
 }
 
 /// What the records say.
@@ -191,6 +193,7 @@ mod tests {
                 algorithm,
                 public: "A".repeat(length),
             },
+            stage: Stage::Active,
         };
         let keys = [
             key("r", Algorithm::Rsa, 392),

@@ -10,7 +10,7 @@ use crate::{
         context::{DkimKey, Facts},
         render,
     },
-    mail::{controller, records::PublishedKey},
+    mail::{controller, database::keys::Stage, records::PublishedKey},
     util::{hash, secret::Secret},
 };
 
@@ -26,6 +26,7 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
         controller_password_hash: controller::hash(&password, &salt)?,
         dkim: keys
             .iter()
+            .filter(|key| key.stage == Stage::Active)
             .map(|key| DkimKey {
                 domain: key.domain.clone(),
                 selector: key.selector.clone(),

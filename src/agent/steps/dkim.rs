@@ -1,4 +1,4 @@
-//! Two keys for each domain: given by the answers, kept from before, or made now.
+//! The files of each domain's keys, which the database lists by stage.
 
 use std::path::PathBuf;
 
@@ -12,27 +12,34 @@ use crate::{
     },
     answers::model::Domain,
     mail::{
-        dkim::{self, Algorithm},
+        database::keys::{self, Stage},
+        dkim,
         records::PublishedKey,
     },
     util::secret::Secret,
 };
 
-/// The keys that sign, and what there is to write.
-pub(super) fn plan(input: &Input<'_>) -> Result<(Vec<PublishedKey>, Vec<Change>)> {
-    let (mut keys, mut changes) = (Vec::new(), Vec::new());
+/// The keys of all stages, and what there is to write.
+pub(super) fn plan(
+    input: &Input<'_>,
+    rows: &[keys::Key],
+) -> Result<(Vec<PublishedKey>, Vec<Change>)> {
+    let (mut published, mut changes) = (Vec::new(), Vec::new());
     for domain in &input.answers.domains {
         changes.push(Change::Folder(Entry {
             group: "_rspamd",
             ..Entry::of_root(input.paths.dkim.join(domain.name.as_str()), 0o750)
         }));
-        for (selector, pem) in of_domain(input, domain)? {
-            let path = input.paths.dkim_key(domain.name.as_str(), &selector);
+        for row in rows.iter().filter(|row| row.domain == domain.name.as_str()) {
+            let path = input.paths.dkim_key(&row.domain, &row.selector);
+            let Some(pem) = pem(input, domain, row)? else {
+                continue;
+            };
             let info = dkim::parse_pem(pem.expose())
                 .with_context(|| format!("the DKIM key {}", path.display()))?;
             let key = DkimKey {
                 domain: domain.name.clone(),
-                selector: selector.clone(),
+                selector: row.selector.clone(),
                 algorithm: info.algorithm,
                 path: path.clone(),
             };
@@ -41,14 +48,15 @@ pub(super) fn plan(input: &Input<'_>) -> Result<(Vec<PublishedKey>, Vec<Change>)
                 changes.push(readable(key.signing_file(), &form));
             }
             changes.push(readable(path, &pem));
-            keys.push(PublishedKey {
+            published.push(PublishedKey {
                 domain: domain.name.clone(),
-                selector,
+                selector: row.selector.clone(),
                 info,
+                stage: row.stage,
             });
         }
     }
-    Ok((keys, changes))
+    Ok((published, changes))
 }
 
 /// A key that rspamd may read.
@@ -59,35 +67,19 @@ fn readable(path: PathBuf, key: &Secret) -> Change {
     Change::File(file)
 }
 
-/// Selectors and keys: those that are given, and one for each algorithm that is not.
-fn of_domain(input: &Input<'_>, domain: &Domain) -> Result<Vec<(String, Secret)>> {
-    let mut keys = Vec::new();
-    let mut known = Vec::new();
-    for key in &domain.dkim {
-        let (pem, info) = key.key.as_ref().zip(key.info.as_ref()).with_context(|| {
-            let file = key.key_file.as_deref().unwrap_or("its file");
-            format!(
-                "the DKIM key {} of {} was not read from {file}",
-                key.selector, domain.name
-            )
-        })?;
-        known.push(info.algorithm);
-        keys.push((key.selector.clone(), pem.clone()));
+/// The private key: given by the answers, kept from before, or, for one that signs, made now. A key
+/// at another stage without its file is none.
+fn pem(input: &Input<'_>, domain: &Domain, row: &keys::Key) -> Result<Option<Secret>> {
+    let given = domain.dkim.iter().find(|k| k.selector == row.selector);
+    if let Some(pem) = given.and_then(|k| k.key.clone()) {
+        return Ok(Some(pem));
     }
-    for algorithm in Algorithm::ALL {
-        if known.contains(&algorithm) {
-            continue;
-        }
-        let selector = algorithm.selector();
-        let path = input.paths.dkim_key(domain.name.as_str(), selector);
-        let pem = match input.target.read(&path)? {
-            Some(bytes) => {
-                let text = String::from_utf8(bytes);
-                Secret::new(text.with_context(|| format!("{} is not PEM", path.display()))?)
-            }
-            None => dkim::generate(algorithm)?,
-        };
-        keys.push((selector.to_owned(), pem));
+    let path = input.paths.dkim_key(&row.domain, &row.selector);
+    let kept = input.target.read(&path)?.map(String::from_utf8).transpose();
+    let kept = kept.with_context(|| format!("{} is not PEM", path.display()))?;
+    match kept {
+        Some(text) => Ok(Some(Secret::new(text))),
+        None if row.stage == Stage::Active => dkim::generate(row.algorithm).map(Some),
+        None => Ok(None),
     }
-    Ok(keys)
 }

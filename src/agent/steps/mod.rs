@@ -37,7 +37,7 @@ pub struct Step {
 }
 
 /// What the steps are planned from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// The answers.
     pub answers: &'a Answers,
@@ -84,12 +84,17 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("ssh", "the administrator's access", ssh::plan(input))?;
     add("console", "root's password", console::plan(input))?;
     add("tls", "certificate", tls::plan(input))?;
-    add(
-        "database",
-        "domains, users and aliases",
-        database::plan(input),
-    )?;
-    let (keys, changes) = dkim::plan(input).context("step 'dkim' (keys that sign mail)")?;
+    let title = "domains, users and aliases";
+    let (planned, changes) =
+        database::plan(input).with_context(|| format!("step 'database' ({title})"))?;
+    add("database", title, Ok(changes))?;
+    // from here on, what mailctl changed counts too
+    let input = &Input {
+        answers: &planned.effective,
+        ..*input
+    };
+    let (keys, changes) =
+        dkim::plan(input, &planned.keys).context("step 'dkim' (keys that sign mail)")?;
     add("dkim", "keys that sign mail", Ok(changes))?;
     let mail = configuration::plan(input, &keys);
     add("configuration", "files of the mail services", mail)?;

@@ -14,7 +14,7 @@ use crate::{
         Answers,
         model::{AliasAddress, Credential},
     },
-    mail::address::Address,
+    mail::{address::Address, dkim::KeyInfo},
 };
 
 /// What the answers want in the database (the role addresses are not in it: smtpd's queries give
@@ -27,6 +27,9 @@ pub struct Desired {
     pub users: BTreeMap<String, DesiredUser>,
     /// Where each address leads; a catch-all is `@domain`.
     pub aliases: BTreeMap<String, BTreeSet<String>>,
+    /// The DKIM keys that are given, by domain and selector.
+    #[serde(default)]
+    pub dkim: BTreeMap<String, BTreeMap<String, KeyInfo>>,
 }
 
 impl fmt::Debug for Desired {
@@ -36,6 +39,7 @@ impl fmt::Debug for Desired {
             .field("domains", &self.domains)
             .field("users", &self.users.keys())
             .field("aliases", &self.aliases)
+            .field("dkim", &self.dkim)
             .finish()
     }
 }
@@ -62,6 +66,21 @@ impl Desired {
             domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
             ..Self::default()
         };
+        for domain in &answers.domains {
+            let keys = domain.dkim.iter().map(|key| {
+                let info = key.info.clone();
+                let info = info.with_context(|| {
+                    let file = key.key_file.as_deref().unwrap_or("its file");
+                    let (selector, domain) = (&key.selector, &domain.name);
+                    format!("the DKIM key {selector} of {domain} was not read from {file}")
+                })?;
+                Ok((key.selector.clone(), info))
+            });
+            let keys: BTreeMap<_, _> = keys.collect::<Result<_>>()?;
+            if !keys.is_empty() {
+                desired.dkim.insert(domain.name.to_string(), keys);
+            }
+        }
         for user in &answers.users {
             let address = user.address.to_string();
             let hash = match &user.credential {

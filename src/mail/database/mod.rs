@@ -4,6 +4,7 @@
 //! journal: in WAL mode every reader would have to write the `-shm` file.
 
 mod desired;
+pub mod keys;
 mod schema;
 mod sync;
 mod upgrade;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OptionalExtension};
 
 /// The version that this program writes, `meta.schema_version`.
-pub const VERSION: usize = 2;
+pub const VERSION: usize = 3;
 
 /// Entry `n` leads from version `n` to `n + 1`. Published ones are never changed.
 ///
@@ -49,6 +49,19 @@ const MIGRATIONS: [&str; VERSION] = [
 ",
     // the person's name, which only the answers had
     "ALTER TABLE user ADD COLUMN display_name TEXT;",
+    // DKIM keys by stage, `since` when; the keys themselves are files
+    "
+    CREATE TABLE dkim_key (
+        id INTEGER PRIMARY KEY,
+        domain_id INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,
+        selector TEXT NOT NULL,
+        algorithm TEXT NOT NULL CHECK (algorithm IN ('rsa', 'ed25519')),
+        stage TEXT NOT NULL CHECK (stage IN ('next', 'active', 'old')),
+        since INTEGER NOT NULL,
+        UNIQUE (domain_id, selector)
+    ) STRICT;
+    CREATE UNIQUE INDEX dkim_key_next ON dkim_key (domain_id, algorithm) WHERE stage = 'next';
+",
 ];
 
 /// Brings the schema to [`VERSION`], each step in a transaction of its own.

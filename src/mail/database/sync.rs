@@ -9,7 +9,10 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::desired::{Desired, DesiredUser, remembered};
+use super::{
+    desired::{Desired, DesiredUser, remembered},
+    keys,
+};
 
 /// Brings the database to `desired` in one transaction; returns what was changed, a line each.
 ///
@@ -19,9 +22,6 @@ use super::desired::{Desired, DesiredUser, remembered};
 /// When the database cannot be read or written; it is then as it was.
 pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<String>> {
     let last = remembered(db)?;
-    if last == *desired {
-        return Ok(Vec::new());
-    }
     let step = db.transaction().context("writing the database")?;
     let mut sync = Sync {
         db: &step,
@@ -38,7 +38,12 @@ pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<Stri
     for (address, targets) in &desired.aliases {
         sync.alias(address, targets, last.aliases.get(address))?;
     }
+    sync.said.extend(keys::sync(&step, desired, &last, now)?);
     let mut said = sync.said;
+    if last == *desired {
+        step.commit().context("writing the database")?;
+        return Ok(said);
+    }
     step.execute(
         "INSERT INTO meta VALUES ('answers', ?1)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -270,7 +275,8 @@ mod tests {
         let mut db = database();
         let first =
             HEAD.to_owned() + &user("alice", "") + &user("bob", "aliases = [\"b@example.org\"]");
-        assert_eq!(apply(&mut db, &first).len(), 3 + 1);
+        // with two DKIM keys
+        assert_eq!(apply(&mut db, &first).len(), 3 + 1 + 2);
         assert_eq!(apply(&mut db, &first), Vec::<String>::new());
         let second = HEAD.to_owned() + &user("alice", "quota = \"2G\"") + &user("carol", "");
         assert_eq!(

@@ -115,7 +115,10 @@ mod tests {
         db.execute_batch(schema::tests::FIRST).unwrap();
         drop(db);
         let done = upgrade(&path).unwrap().unwrap();
-        assert!(done.starts_with("schema 1 becomes 2; "), "{done}");
+        assert!(
+            done.starts_with(&format!("schema 1 becomes {VERSION}; ")),
+            "{done}"
+        );
         let copy = folder.path().join("mail.sqlite.schema-1");
         assert_eq!(
             fs::metadata(&copy).unwrap().permissions().mode() & 0o777,

@@ -1,0 +1,114 @@
+//! The answers as the server is now: what mailctl has changed since is in them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use rusqlite::Connection;
+
+use crate::{
+    answers::{
+        Answers,
+        model::{Alias, AliasAddress, Credential, Domain, Quota, User},
+    },
+    util::secret::Secret,
+};
+
+/// `answers` with the domains, users and aliases of the database in place of their own.
+///
+/// A domain keeps the settings that the answers have for it; one that only the database knows has
+/// the defaults. The order is that of the answers, and then by name. Each user's quota is the
+/// database's, and all addresses that lead somewhere are aliases.
+///
+/// # Errors
+/// When the database cannot be read, or has what no answers could say.
+pub fn effective(answers: &Answers, db: &Connection) -> Result<Answers> {
+    let mut new = answers.clone();
+    new.domains = domains(answers, db)?;
+    new.users = users(answers, db)?;
+    new.aliases = aliases(db)?;
+    Ok(new)
+}
+
+fn domains(answers: &Answers, db: &Connection) -> Result<Vec<Domain>> {
+    let mut query = db.prepare("SELECT name FROM domain ORDER BY name")?;
+    let names = query.query_map([], |row| row.get::<_, String>(0))?;
+    let mut domains = Vec::new();
+    for name in names {
+        let name = name?;
+        let known = answers.domains.iter().position(|d| d.name.as_str() == name);
+        let domain = match known {
+            Some(place) => answers.domains[place].clone(),
+            None => Domain {
+                name: name.parse().with_context(|| format!("the domain {name}"))?,
+                dmarc: Default::default(),
+                quota: None,
+                dkim: Vec::new(),
+            },
+        };
+        domains.push((known.unwrap_or(usize::MAX), domain));
+    }
+    domains.sort_by_key(|(place, _)| *place);
+    Ok(domains.into_iter().map(|(_, domain)| domain).collect())
+}
+
+fn users(answers: &Answers, db: &Connection) -> Result<Vec<User>> {
+    let mut query = db.prepare(
+        "SELECT local_part || '@' || name, display_name, hash, quota_bytes FROM user
+         JOIN domain ON domain.id = domain_id
+         JOIN credential ON user_id = user.id AND kind = 'password' ORDER BY 1",
+    )?;
+    let rows = query.query_map([], |row| {
+        let row: (String, Option<String>, String, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(row)
+    })?;
+    let mut users = Vec::new();
+    for row in rows {
+        let (address, name, hash, quota) = row?;
+        let place = answers
+            .users
+            .iter()
+            .position(|u| u.address.to_string() == address);
+        let user = User {
+            address: address
+                .parse()
+                .with_context(|| format!("the user {address}"))?,
+            name,
+            credential: Credential::Hash(Secret::new(hash)),
+            quota: Quota::of_bytes(u64::try_from(quota)?)
+                .with_context(|| format!("the quota of {address}, {quota} bytes"))?,
+            aliases: Vec::new(),
+        };
+        users.push((place.unwrap_or(usize::MAX), user));
+    }
+    users.sort_by_key(|(place, _)| *place);
+    Ok(users.into_iter().map(|(_, user)| user).collect())
+}
+
+fn aliases(db: &Connection) -> Result<Vec<Alias>> {
+    let mut query = db.prepare(
+        "SELECT coalesce(local_part, '') || '@' || name, target FROM alias
+         JOIN domain ON domain.id = domain_id ORDER BY 1, 2",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut aliases: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows {
+        let (address, target): (String, String) = row?;
+        aliases.entry(address).or_default().push(target);
+    }
+    let alias = |(address, targets): (String, Vec<String>)| {
+        read(&address, &targets).with_context(|| format!("the alias {address}"))
+    };
+    aliases.into_iter().map(alias).collect()
+}
+
+fn read(address: &str, targets: &[String]) -> Result<Alias> {
+    let to = targets.iter().map(|target| target.parse());
+    Ok(Alias {
+        address: match address.strip_prefix('@') {
+            Some(domain) => AliasAddress::CatchAll(domain.parse()?),
+            None => AliasAddress::Exact(address.parse()?),
+        },
+        to: to.collect::<Result<_, _>>()?,
+    })
+}
