@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ezmail::ctl::cli::{Cli, run};
+use ezmail::ctl::{
+    cli::{Cli, run},
+    output,
+};
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("mailctl: {error:#}");
+            eprintln!("{}", output::complaint("mailctl", &error));
             ExitCode::FAILURE
         }
     }

@@ -25,6 +25,19 @@ pub fn json(value: &impl Serialize) -> Result<()> {
     written(writeln!(io::stdout(), "{text}"))
 }
 
+/// An error as people read it: lines of at most 80 columns, but for words that are longer; those
+/// after the first are indented.
+pub fn complaint(program: &str, error: &anyhow::Error) -> String {
+    let text = harmless(&format!("{program}: {error:#}"));
+    let options = textwrap::Options::new(80)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false)
+        .subsequent_indent("  ");
+    let lines = text.lines().map(|line| textwrap::fill(line, &options));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn written(result: io::Result<()>) -> Result<()> {
     match result {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -58,6 +71,17 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_complaint_fits_the_screen() {
+        let error =
+            anyhow::anyhow!("line 3:\n{}", "word ".repeat(30)).context("reading \x1b[2J it");
+        insta::assert_snapshot!(complaint("mailctl", &error), @r"
+        mailctl: reading ?[2J it: line 3:
+        word word word word word word word word word word word word word word word word
+          word word word word word word word word word word word word word word
+        ");
+    }
 
     #[test]
     fn columns_stand_below_each_other() {

@@ -1,0 +1,10 @@
+//! `mailctl` on a server that an apply made in a folder: what its commands print, change and refuse.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "../agent/world.rs"]
+#[allow(dead_code, reason = "shared with the agent's tests")]
+mod world;
+
+mod dns;
+mod server;
