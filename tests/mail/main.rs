@@ -8,6 +8,8 @@
 mod world;
 
 mod boot;
+#[cfg(feature = "by-hand")]
+mod captures;
 mod daily;
 mod hardening;
 #[cfg(feature = "by-hand")]
