@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use rusqlite::Connection;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -69,13 +69,23 @@ pub(super) fn remark(text: &str) {
     eprintln!("{}", output::complaint("note", &anyhow::anyhow!("{text}")));
 }
 
-/// What answers that come later would do to a change; none if `named` is not: the answers that are
-/// kept say nothing about it.
-pub(super) fn undone(named: bool, what: &str) -> Option<String> {
+/// What answers that come later would do to a changed value; none if `named` is not: the answers
+/// that are kept say nothing about it.
+pub(super) fn overruled(named: bool, what: &str) -> Option<String> {
     named.then(|| {
         format!(
-            "the answers still have {what}: new ones that change this entry win, and a new server \
-             made from them has it; 'mailctl answers export' writes a file that knows your change"
+            "the answers still have {what}: when new ones say otherwise, they win; 'mailctl \
+             answers export' writes a file that has your change"
+        )
+    })
+}
+
+/// The same for what was removed or led elsewhere, which no new answers bring back.
+pub(super) fn outdated(named: bool, what: &str) -> Option<String> {
+    named.then(|| {
+        format!(
+            "the answers still have {what}, and so would a new server made from them; 'mailctl \
+             answers export' writes a file that has your change"
         )
     })
 }
@@ -101,10 +111,11 @@ pub(super) fn kick(server: &Server, users: &[String]) -> Vec<String> {
 /// Asks for a new password and returns its hash; `own` are words that a guesser tries first.
 pub(super) fn new_hash(own: &[&str]) -> Result<Zeroizing<String>> {
     let password = ask::password()?;
-    password::check_strength(&password, own).context(
-        "nothing was changed: take a longer password, such as four or more words that do not \
-         belong together",
-    )?;
+    if let Err(weak) = password::check_strength(&password, own) {
+        bail!(
+            "{weak}; nothing was changed. Four or more words that do not belong together are good"
+        );
+    }
     password::hash(&password).map(Zeroizing::new)
 }
 

@@ -78,7 +78,7 @@ pub fn run(command: Alias, server: &Server) -> Result<ExitCode> {
             change(&mut db, &roles, |db| aliases::add(db, &address, &to))?;
             let to: Vec<String> = to.iter().map(ToString::to_string).collect();
             Done::new(format!("alias {address} leads to {}", to.join(", ")))
-                .note(undone(&answers, &address))
+                .note(outdated(&answers, &address))
                 .tell(json)?;
         }
         Alias::Remove { address, to, json } => {
@@ -88,7 +88,7 @@ pub fn run(command: Alias, server: &Server) -> Result<ExitCode> {
                 false => format!("alias {address} leads to {} only", left.join(", ")),
             };
             Done::new(done)
-                .note(undone(&answers, &address))
+                .note(outdated(&answers, &address))
                 .tell(json)?;
         }
         Alias::List { json: true } => output::json(&aliases::list(&db)?)?,
@@ -101,7 +101,7 @@ pub fn run(command: Alias, server: &Server) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn undone(answers: &Answers, address: &AliasAddress) -> Option<String> {
+fn outdated(answers: &Answers, address: &AliasAddress) -> Option<String> {
     let exact = match address {
         AliasAddress::Exact(address) => Some(address),
         AliasAddress::CatchAll(_) => None,
@@ -112,5 +112,5 @@ fn undone(answers: &Answers, address: &AliasAddress) -> Option<String> {
         .iter()
         .any(|alias| alias.address == *address)
         || of_user.into_iter().any(|alias| Some(alias) == exact);
-    accounts::undone(named, &format!("the alias {address} as it was"))
+    accounts::outdated(named, &format!("the alias {address} as it was"))
 }

@@ -40,12 +40,17 @@ Examples:
 /// When there are no answers, or the file is there already or cannot be written.
 pub fn run(command: Answers, server: &Server) -> Result<ExitCode> {
     let Answers::Export { output } = command;
+    let to_stdout = output == Path::new("-");
+    if !to_stdout && output.try_exists()? {
+        let file = output.display();
+        bail!("{file} is there already, and nothing is written over: name a new file");
+    }
     let db = accounts::open(server)?;
     let text = readable(&server.effective()?.to_toml()?)?;
     if let Err(report) = answers::parse(text.expose(), "answers.toml") {
         bail!("the server is now what no answers could say; mend this first:\n\n{report}");
     }
-    match output == Path::new("-") {
+    match to_stdout {
         true => output::text(text.expose())?,
         false => {
             files::create_new(&output, text.expose(), 0o600)?;

@@ -99,7 +99,7 @@ pub fn run(command: Domain, server: &Server) -> Result<ExitCode> {
                 .note(kept)
                 .note(accounts::kick(server, &users))
                 .note([records])
-                .note(accounts::undone(named, &format!("the domain {name}")))
+                .note(accounts::outdated(named, &format!("the domain {name}")))
                 .tell(json)?;
         }
         Domain::List { json: true } => output::json(&domains::list(&db)?)?,

@@ -208,7 +208,10 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
             users::set_password(&db, &address, &hash, now()?)?;
             let done = Done::new(format!("user {address} has another password"))
                 .note(accounts::kick(server, &[address.to_string()]))
-                .note(named(&answers, &address, "the earlier password of"));
+                .note(accounts::overruled(
+                    is_named(&answers, &address),
+                    &format!("the earlier password of {address}"),
+                ));
             (done, json)
         }
         User::Rename {
@@ -229,7 +232,7 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
             let given = answers.users.iter().find(|u| u.address == address);
             let other = given.filter(|u| u.quota != quota);
             let note = other.and_then(|u| {
-                accounts::undone(true, &format!("a quota of {} for {address}", u.quota))
+                accounts::overruled(true, &format!("a quota of {} for {address}", u.quota))
             });
             let done = format!("user {address} has a quota of {quota}");
             (Done::new(done).note(note), json)
@@ -279,7 +282,10 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
             let done = Done::new(done)
                 .note(kicked)
                 .note(aliases)
-                .note(named(&answers, &address, "the user"));
+                .note(accounts::outdated(
+                    is_named(&answers, &address),
+                    &format!("the user {address}"),
+                ));
             (done, json)
         }
         User::List { json } => {
@@ -295,10 +301,8 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the answers would do to a change of a user that they name.
-fn named(answers: &Answers, address: &Address, what: &str) -> Option<String> {
-    let named = answers.users.iter().any(|u| u.address == *address);
-    accounts::undone(named, &format!("{what} {address}"))
+fn is_named(answers: &Answers, address: &Address) -> bool {
+    answers.users.iter().any(|u| u.address == *address)
 }
 
 fn default_quota(answers: &Answers, address: &Address) -> Quota {
@@ -380,7 +384,10 @@ fn renamed(
     Ok(Done::new(done)
         .note(kicked)
         .note(apps)
-        .note(named(answers, old, "the user")))
+        .note(accounts::outdated(
+            is_named(answers, old),
+            &format!("the user {old}"),
+        )))
 }
 
 fn state(user: &users::User) -> &'static str {
@@ -437,7 +444,7 @@ fn show(server: &Server, user: &users::User, address: &Address, json: bool) -> R
     }
     let last = match user.last_used {
         Some(time) => format!("{} UTC, with the password", accounts::time(time)),
-        None => "never, with the password".to_owned(),
+        None => "never with the password".to_owned(),
     };
     add("last login", &last);
     if !user.aliases.is_empty() {

@@ -24,12 +24,18 @@ fn a_device_has_its_own_password() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let (login, password) = (json["login"].as_str(), json["password"].as_str());
     assert!(opens(&server, login.unwrap(), password.unwrap()));
-    insta::assert_snapshot!("app-password-list", changed(&server, &["app-password", "list"]));
+    insta::assert_snapshot!(
+        "app-password-list",
+        changed(&server, &["app-password", "list"])
+    );
     let of_alice = ["app-password", "list", ALICE, "--json"];
     insta::assert_snapshot!("app-password-list-json", changed(&server, &of_alice));
-    insta::assert_snapshot!("app-password-show", changed(&server, &["user", "show", ALICE]));
+    insta::assert_snapshot!(
+        "app-password-show",
+        changed(&server, &["user", "show", ALICE])
+    );
     let remove = ["app-password", "remove", ALICE, "phone"];
-    insta::assert_snapshot!(changed(&server, &remove), @"");
+    insta::assert_snapshot!(changed(&server, &remove), @"app password phone of alice@example.org removed");
     assert_eq!(smtpd(&server, "credentials", PHONE), "");
 }
 
@@ -39,12 +45,19 @@ fn labels_are_what_a_login_can_carry() {
     for label in ["my phone", "a+b", "ü", "", &"a".repeat(33)] {
         server.bad(2, &["app-password", "add", ALICE, label]);
     }
-    insta::assert_snapshot!(server.bad(2, &["app-password", "add", ALICE, "my phone"]), @"");
-    insta::assert_snapshot!(server.bad(1, &["app-password", "remove", ALICE, "phone"]), @"");
+    insta::assert_snapshot!(server.bad(2, &["app-password", "add", ALICE, "my phone"]), @r"
+    error: invalid value 'my phone' for '<LABEL>': ` ` cannot stand in a login: only letters, digits, `.`, `_` and `-` can
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(server.bad(1, &["app-password", "remove", ALICE, "phone"]), @"mailctl: alice@example.org has no app password phone; it has none at all");
     changed(&server, &["user", "disable", ALICE]);
     let added = changed(&server, &["app-password", "add", ALICE, "phone"]);
-    assert!(added.contains("is locked out, so it opens nothing for now"), "{added}");
-    insta::assert_snapshot!(server.bad(1, &["app-password", "add", ALICE, "PHONE"]), @"");
+    assert!(
+        added.contains("is locked out, so it opens nothing for now"),
+        "{added}"
+    );
+    insta::assert_snapshot!(server.bad(1, &["app-password", "add", ALICE, "PHONE"]), @"mailctl: alice@example.org has an app password phone already: 'mailctl app-password remove alice@example.org phone' removes it, or choose another name");
 }
 
 #[test]
