@@ -91,7 +91,7 @@ pub fn run(command: Domain, server: &Server) -> Result<ExitCode> {
             let mail = server.paths.mail.join(name.as_str());
             let kept = server.target.path(&mail).exists();
             let kept = kept.then(|| format!("the mail is kept in {}", mail.display()));
-            let records = format!("remove its records from the DNS: MX first, then the others");
+            let records = "remove its records from the DNS: MX first, then the others".to_owned();
             let removed = users.iter().map(|user| format!("user {user} removed"));
             let named = answers.domains.iter().any(|d| d.name == name);
             Done::new(format!("domain {name} removed"))

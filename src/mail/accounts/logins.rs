@@ -27,7 +27,8 @@ pub fn parse(line: &str) -> Option<(String, &'static str)> {
         let Some(rest) = line.strip_prefix(process) else {
             continue;
         };
-        // from its beginning: what a client sends stands in later parts
+        // from its beginning: what a client sends stands in later parts; a level is in files only
+        let rest = rest.strip_prefix("Info: ").unwrap_or(rest);
         let elements = rest.strip_prefix("Logged in: ")?;
         let (_, login) = elements.rsplit_once(", login=<")?;
         return Some((login.strip_suffix('>')?.to_ascii_lowercase(), service));
@@ -137,27 +138,30 @@ mod tests {
         users,
     };
 
-    /// As dovecot 2.4 and OpenSMTPD 7.6 to 7.8 log them.
+    /// As dovecot 2.4.1 logged it, with our `login_log_format_elements`, but for addresses and TLS.
     const PHONE: &str = "imap-login: Logged in: user=<alice@example.org>, method=PLAIN, \
-        rip=203.0.113.7, lip=192.0.2.1, mpid=812, TLS, session=<Wk1sVQJE8OUKAAIP>, \
+        rip=203.0.113.7, lip=192.0.2.1, mpid=19501, TLS, session=<um14RwNhwsd/AAAB>, \
         login=<Alice+Phone@example.org>";
     const SIEVE: &str = "managesieve-login: Logged in: user=<alice@example.org>, method=PLAIN, \
-        rip=2001:db8::7, lip=2001:db8::1, mpid=813, TLS, session=<Wk1sVQJE8OUKAAIQ>, \
+        rip=2001:db8::7, lip=2001:db8::1, mpid=19502, TLS, session=<1ViDRwNh/NN/AAAB>, \
         login=<alice@example.org>";
+    /// As OpenSMTPD 7.6 to 7.8 log it.
     const SMTP: &str = "7a1f03d2c4b5e697 smtp authentication user=alice@example.org result=ok";
 
     #[test]
     fn the_lines_of_the_daemons_are_read() {
         let of = |name: &str, service| Some((name.to_owned(), service));
         assert_eq!(parse(PHONE), of("alice+phone@example.org", "imap"));
+        let in_a_file = PHONE.replace("login: L", "login: Info: L");
+        assert_eq!(parse(&in_a_file), parse(PHONE));
         assert_eq!(parse(SIEVE), of("alice@example.org", "sieve"));
         assert_eq!(parse(SMTP), of("alice@example.org", "smtp"));
         for line in [
-            "imap-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs): \
-             user=<alice@example.org>, method=PLAIN, rip=203.0.113.7, lip=192.0.2.1, TLS, \
-             session=<Wk1sVQJE8OUKAAIP>, login=<alice@example.org>",
+            "imap-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) \
+             (auth_failed): user=<alice@example.org>, method=PLAIN, rip=203.0.113.7, \
+             lip=192.0.2.1, TLS, session=<1ViDRwNh/NN/AAAB>, login=<alice@example.org>",
             "imap-login: Login aborted: Logged in: user=<x>, login=<alice@example.org>",
-            "imap(alice@example.org)<812><Wk1sVQJE8OUKAAIP>: Disconnected: Logged out in=52",
+            "imap(alice@example.org)<19501><um14RwNhwsd/AAAB>: Disconnected: Logged out in=8",
             "7a1f03d2c4b5e697 smtp authentication user=alice@example.org result=permfail",
             "7a1f03d2c4b5e697 smtp connected address=203.0.113.7 host=x smtp authentication \
              user=alice@example.org result=ok",
