@@ -18,7 +18,11 @@ use super::{
     target::Target,
     wanted::Wanted,
 };
-use crate::{answers::Answers, util::files};
+use crate::{
+    answers::Answers,
+    mail::accounts::rename::{self, Renamed},
+    util::files,
+};
 
 /// Where the templates are, in the image.
 const TEMPLATES: &str = "/usr/share/ezmail/templates";
@@ -56,6 +60,9 @@ pub fn execute(
         },
         now: i64::try_from(now)?,
     };
+    if !options.dry_run {
+        finish_rename(target, paths)?;
+    }
     let steps = steps::plan(&input)?;
     if options.dry_run {
         return preview(&steps, target);
@@ -81,6 +88,17 @@ pub fn execute(
         "ezmail: these records are kept in {}",
         paths.records.display()
     ));
+    Ok(())
+}
+
+/// What mailctl has begun and a cut of power has kept it from: before a daemon sees half of it.
+fn finish_rename(target: &Target, paths: &Paths) -> Result<()> {
+    let (database, mail) = (target.path(&paths.database), target.path(&paths.mail));
+    if let Some(Renamed { old, new }) = rename::finish_at(&database, &mail)? {
+        say(format_args!(
+            "ezmail: the user {old} is {new} now, as was begun"
+        ));
+    }
     Ok(())
 }
 

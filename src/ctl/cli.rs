@@ -9,7 +9,9 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{daily, dns, output, server::Server, status};
+use super::{
+    alias, answers, app_password, daily, dns, domain, output, server::Server, status, user,
+};
 use crate::agent::{health, release::Release, status as agent_status};
 
 /// Looks after the mail server it runs on.
@@ -24,6 +26,7 @@ use crate::agent::{health, release::Release, status as agent_status};
 Examples:
   mailctl status            do all services run?
   mailctl status --json     the same for a script
+  mailctl user list         who has a mailbox
   mailctl dns show          the records to publish, as a zone file
   mailctl daily --show      what the daily mail would tell
 
@@ -44,6 +47,21 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The users: mailboxes and who may open them
+    #[command(subcommand)]
+    User(user::User),
+    /// The mail domains
+    #[command(subcommand)]
+    Domain(domain::Domain),
+    /// Addresses whose mail goes on to others
+    #[command(subcommand)]
+    Alias(alias::Alias),
+    /// Passwords of single devices
+    #[command(subcommand)]
+    AppPassword(app_password::AppPassword),
+    /// The answers file of this server
+    #[command(subcommand)]
+    Answers(answers::Answers),
     /// Tell whether every service runs, and what the agent did at boot
     Status {
         /// As JSON
@@ -79,6 +97,11 @@ const NOT_WELL: u8 = 3;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     let server = Server::at(&cli.root)?;
     match cli.command {
+        Command::User(command) => user::run(command, &server),
+        Command::Domain(command) => domain::run(command, &server),
+        Command::Alias(command) => alias::run(command, &server),
+        Command::AppPassword(command) => app_password::run(command, &server),
+        Command::Answers(command) => answers::run(command, &server),
         Command::Status { json } => show_status(json),
         Command::Daily { show: true } => {
             output::text(&daily::text(&report()?))?;

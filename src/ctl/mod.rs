@@ -1,9 +1,16 @@
 //! `mailctl`: what the administrator types on the appliance.
 
+mod accounts;
+pub mod alias;
+pub mod answers;
+pub mod app_password;
 pub mod ask;
 pub mod cli;
 pub mod daily;
 pub mod dns;
+pub mod domain;
+pub mod logins;
 pub mod output;
 pub mod server;
 pub mod status;
+pub mod user;

@@ -1,7 +1,9 @@
 //! What the agent and mailctl share about mail: addresses, passwords, keys, records, the database.
 //!
-//! All but [`database`] is pure: it takes text and gives values, and never touches the disk.
+//! All but [`database`], [`accounts`] and [`mailbox`] is pure: it takes text and gives values, and
+//! never touches the disk.
 
+pub mod accounts;
 pub mod address;
 pub mod certificate;
 pub mod chain;
@@ -9,5 +11,7 @@ pub mod controller;
 pub mod crypt;
 pub mod database;
 pub mod dkim;
+pub mod mailbox;
 pub mod password;
 pub mod records;
+pub mod routes;

@@ -6,5 +6,11 @@
 #[allow(dead_code, reason = "shared with the agent's tests")]
 mod world;
 
+mod accounts;
+mod alias;
+mod answers;
+mod app_password;
 mod dns;
+mod domain;
 mod server;
+mod user;

@@ -9,7 +9,10 @@ use crate::{
         node::{Node, Text},
         rules::Rule,
     },
-    mail::address::{Address, DomainName, ROLES},
+    mail::{
+        address::{Address, DomainName},
+        routes::Routes,
+    },
 };
 
 /// Reads all aliases, takes their addresses and follows them.
@@ -41,12 +44,13 @@ pub(super) fn follow(
     if !cx.addresses_known {
         return;
     }
+    let routes = cx.routes(postmaster);
     for (node, alias) in root.tables("alias").iter().zip(aliases) {
         for value in node.texts("to") {
-            exists(&value, postmaster, cx);
+            exists(&value, &routes, cx);
         }
         if let Some(value) = node.text("address") {
-            no_loop(&value, alias, postmaster, cx);
+            no_loop(&value, alias, &routes, cx);
         }
     }
 }
@@ -111,63 +115,26 @@ fn target_list(node: &Node<'_>, cx: &mut Context<'_>) -> Vec<Address> {
     targets
 }
 
-/// How an address of ours is delivered: the entry that takes it, and where that leads. Looked up
-/// in this order: itself without `+detail`, the role addresses, the catch-all.
-pub(super) fn entry(
-    address: &Address,
-    postmaster: Option<&Address>,
-    cx: &Context<'_>,
-) -> Option<(String, Vec<Address>)> {
-    let base = address.base();
-    let catch_all = format!("@{}", base.domain);
-    let taken = |name: String| cx.taken.get(&name).map(|t| (name, t.to.clone()));
-    if let Some(found) = taken(base.to_string()) {
-        return Some(found);
-    }
-    if cx.domains.contains(&base.domain) && ROLES.contains(&base.local.as_str()) {
-        return Some((base.to_string(), postmaster.into_iter().cloned().collect()));
-    }
-    taken(catch_all)
-}
-
-fn exists(value: &Text<'_>, postmaster: Option<&Address>, cx: &mut Context<'_>) {
+fn exists(value: &Text<'_>, routes: &Routes, cx: &mut Context<'_>) {
     let Ok(target) = value.text.parse::<Address>() else {
         return;
     };
-    if cx.domains.contains(&target.domain) && entry(&target, postmaster, cx).is_none() {
+    if routes.is_nobody(&target) {
         let message = format!("there is no user and no alias `{}`", target.base());
         let help = "add it, or correct the address";
         cx.about(Rule::AliasTarget, value, message, help);
     }
 }
 
-/// Follows an alias depth first; every address is looked at once.
-fn no_loop(value: &Text<'_>, alias: &Alias, postmaster: Option<&Address>, cx: &mut Context<'_>) {
-    let start = alias.address.to_string();
-    let mut seen = BTreeSet::new();
-    let mut open: Vec<(Address, Vec<String>)> = alias
-        .to
-        .iter()
-        .map(|to| (to.clone(), vec![start.clone()]))
-        .collect();
-    while let Some((address, mut way)) = open.pop() {
-        let Some((name, next)) = entry(&address, postmaster, cx) else {
-            continue;
-        };
-        way.push(address.to_string());
-        if name == start {
-            let way = way.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>();
-            let message = format!("the alias leads back to itself: {}", way.join(" to "));
-            cx.about(
-                Rule::AliasLoop,
-                value,
-                message,
-                "let one of them lead to a user",
-            );
-            return;
-        }
-        if seen.insert(name) {
-            open.extend(next.into_iter().map(|to| (to, way.clone())));
-        }
+fn no_loop(value: &Text<'_>, alias: &Alias, routes: &Routes, cx: &mut Context<'_>) {
+    if let Some(way) = routes.way_back(&alias.address.to_string(), &alias.to) {
+        let way = way.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>();
+        let message = format!("the alias leads back to itself: {}", way.join(" to "));
+        cx.about(
+            Rule::AliasLoop,
+            value,
+            message,
+            "let one of them lead to a user",
+        );
     }
 }

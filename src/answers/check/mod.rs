@@ -23,7 +23,10 @@ use super::{
     rules::Rule,
 };
 use crate::{
-    mail::address::{Address, DomainName},
+    mail::{
+        address::{Address, DomainName},
+        routes::Routes,
+    },
     util::secret::Secret,
 };
 
@@ -182,6 +185,18 @@ impl Context<'_> {
         }
         let span = value.span.clone();
         self.taken.insert(name, Taken { span, to });
+    }
+
+    /// Where every address leads, as far as it is known.
+    fn routes(&self, postmaster: Option<&Address>) -> Routes {
+        let taken = self.taken.iter();
+        Routes {
+            domains: self.domains.iter().cloned().collect(),
+            taken: taken
+                .map(|(name, t)| (name.clone(), t.to.clone()))
+                .collect(),
+            postmaster: postmaster.cloned(),
+        }
     }
 
     /// The text of the key `name`, or of the file that `NAME_file` names, with where it was said;

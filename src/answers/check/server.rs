@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use super::{Context, aliases};
+use super::Context;
 use crate::{
     answers::{
         model::{State, User},
@@ -88,7 +88,7 @@ pub(super) fn notify(
     if !cx.domains.contains(&address.domain) {
         return Some(address);
     }
-    if cx.addresses_known && aliases::entry(&address, postmaster, cx).is_none() {
+    if cx.addresses_known && cx.routes(postmaster).is_nobody(&address) {
         let message = format!("there is no user and no alias `{}`", address.base());
         let help = "add it, correct the address, or name one elsewhere";
         cx.about(Rule::Notify, &value, message, help);

@@ -9,6 +9,7 @@ use crate::{
         rules::Rule,
     },
     mail::{
+        accounts::users,
         address::Address,
         password::{self, WeakPassword},
     },
@@ -63,9 +64,8 @@ fn user(node: &Node<'_>, domains: &[Domain], cx: &mut Context<'_>) -> Option<Use
 }
 
 fn name(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
-    let name = value.text.trim();
-    let length = name.chars().count();
-    if name.chars().any(char::is_control) || !(1..=100).contains(&length) {
+    let name = users::display_name(value.text);
+    if name.is_none() {
         let message = "the name is empty, longer than 100 characters, or has a line break or \
                        another control character in it";
         cx.about(
@@ -74,9 +74,8 @@ fn name(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
             message,
             "write it as `\"Alice Example\"`",
         );
-        return None;
     }
-    Some(name.to_owned())
+    name
 }
 
 fn aliases(node: &Node<'_>, user: Option<&Address>, cx: &mut Context<'_>) -> Vec<Address> {

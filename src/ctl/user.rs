@@ -1,0 +1,460 @@
+//! `mailctl user`: mailboxes and who may open them.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use rusqlite::Connection;
+
+use super::{
+    accounts::{self, Done},
+    ask, logins, output,
+    server::{Server, now},
+};
+use crate::{
+    answers::{Answers, model::Quota},
+    mail::{
+        accounts::{
+            Roles, aliases, change, rename,
+            users::{self, NewUser},
+        },
+        address::Address,
+        mailbox,
+    },
+    util::files,
+};
+
+/// What to do with users.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a user
+    ///
+    /// The password is asked for, or it is the first line of standard input.
+    #[command(after_help = "\
+Examples:
+  mailctl user add carol@example.org --name \"Carol Example\" --quota 5G
+  mailctl user add carol@example.org < password.txt")]
+    Add {
+        /// The address, which is the login as well
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// The person's name
+        #[arg(long, value_parser = display_name)]
+        name: Option<String>,
+        /// How much the mailbox holds [default: what the answers say for the domain, or 15G]
+        #[arg(long, value_name = "SIZE", value_parser = accounts::quota)]
+        quota: Option<Quota>,
+        /// Give the user the mail that an earlier user of this address has left
+        #[arg(long)]
+        with_mail: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set another password
+    ///
+    /// It is asked for, or it is the first line of standard input. App passwords
+    /// stay. Open sessions are ended.
+    #[command(after_help = "\
+Examples:
+  mailctl user passwd alice@example.org
+  mailctl user passwd alice@example.org < password.txt")]
+    Passwd {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a user another address; mail, passwords and aliases go along
+    ///
+    /// The old address becomes an alias of the new one. The logins of app
+    /// passwords change with the address.
+    #[command(after_help = "\
+Examples:
+  mailctl user rename alice@example.org anna@example.org
+  mailctl user rename alice@example.org alice@example.net --no-alias")]
+    Rename {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        old: Address,
+        /// The new address
+        #[arg(value_parser = accounts::own_address)]
+        new: Address,
+        /// Refuse mail for the old address from now on
+        #[arg(long)]
+        no_alias: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a mailbox hold more or less
+    #[command(after_help = "\
+Example:
+  mailctl user quota alice@example.org 20G")]
+    Quota {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// A whole number and M, G or T
+        #[arg(value_name = "SIZE", value_parser = accounts::quota)]
+        quota: Quota,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lock a user out; mail still arrives
+    ///
+    /// No password opens the mailbox any more, and open sessions are ended.
+    Disable {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a user in again
+    Enable {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a user; the mail stays on the disk
+    ///
+    /// Aliases lead to the user no more.
+    #[command(after_help = "\
+Examples:
+  mailctl user remove carol@example.org
+  mailctl user remove carol@example.org --purge-mail --yes")]
+    Remove {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// Remove the mail as well: it cannot be brought back
+        #[arg(long)]
+        purge_mail: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List all users
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that there is to know of a user
+    Show {
+        /// The user
+        #[arg(value_parser = accounts::own_address)]
+        address: Address,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn display_name(text: &str) -> Result<String, String> {
+    users::display_name(text)
+        .ok_or_else(|| "a name has 1 to 100 characters, and no line break among them".to_owned())
+}
+
+/// Runs `mailctl user`.
+///
+/// # Errors
+/// When the change is refused, or cannot be made.
+pub fn run(command: User, server: &Server) -> Result<ExitCode> {
+    let mut db = accounts::open(server)?;
+    let answers = server.answers()?;
+    let roles = Roles::of(&answers);
+    let (done, json) = match command {
+        User::Add {
+            address,
+            name,
+            quota,
+            with_mail,
+            json,
+        } => {
+            users::check_new(&db, &address)?;
+            let notes = earlier_mail(server, &address, with_mail)?;
+            let quota = quota.unwrap_or_else(|| default_quota(&answers, &address));
+            let mut own = vec![address.local.as_str(), address.domain.as_str()];
+            own.extend(name.as_deref());
+            let hash = accounts::new_hash(&own)?;
+            let new = NewUser {
+                address: &address,
+                name: name.as_deref(),
+                hash: &hash,
+                quota_bytes: i64::try_from(quota.bytes())?,
+            };
+            let now = now()?;
+            change(&mut db, &roles, |db| users::add(db, &new, now))?;
+            let done = format!("user {address} added, with a quota of {quota}");
+            (Done::new(done).note(notes), json)
+        }
+        User::Passwd { address, json } => {
+            let user = users::get(&db, &address)?;
+            let mut own = vec![address.local.as_str(), address.domain.as_str()];
+            own.extend(user.name.as_deref());
+            let hash = accounts::new_hash(&own)?;
+            users::set_password(&db, &address, &hash, now()?)?;
+            let done = Done::new(format!("user {address} has another password"))
+                .note(accounts::kick(server, &[address.to_string()]))
+                .note(accounts::overruled(
+                    is_named(&answers, &address),
+                    &format!("the earlier password of {address}"),
+                ));
+            (done, json)
+        }
+        User::Rename {
+            old,
+            new,
+            no_alias,
+            json,
+        } => (
+            renamed(server, &mut db, &answers, &old, &new, !no_alias)?,
+            json,
+        ),
+        User::Quota {
+            address,
+            quota,
+            json,
+        } => {
+            users::set_quota(&db, &address, i64::try_from(quota.bytes())?)?;
+            let given = answers.users.iter().find(|u| u.address == address);
+            let other = given.filter(|u| u.quota != quota);
+            let note = other.and_then(|u| {
+                accounts::overruled(true, &format!("a quota of {} for {address}", u.quota))
+            });
+            let done = format!("user {address} has a quota of {quota}");
+            (Done::new(done).note(note), json)
+        }
+        User::Disable { address, json } => {
+            let done = match users::enable(&db, &address, false)? {
+                true => format!("user {address} is locked out; mail still arrives"),
+                false => format!("user {address} was locked out already"),
+            };
+            let kicked = accounts::kick(server, &[address.to_string()]);
+            (Done::new(done).note(kicked), json)
+        }
+        User::Enable { address, json } => {
+            let done = match users::enable(&db, &address, true)? {
+                true => format!("user {address} can log in again"),
+                false => format!("user {address} was not locked out"),
+            };
+            (Done::new(done), json)
+        }
+        User::Remove {
+            address,
+            purge_mail,
+            yes,
+            json,
+        } => {
+            users::get(&db, &address)?;
+            ask::sure(&question(server, &db, &address, purge_mail)?, yes)?;
+            let left = change(&mut db, &roles, |db| users::remove(db, &address))?;
+            let kicked = accounts::kick(server, &[address.to_string()]);
+            let mail = mailbox::folder(&server.paths.mail, &address);
+            let done = match purge_mail {
+                true => {
+                    files::remove_dir_all(&server.target.path(&mail))
+                        .with_context(|| format!("{address} is removed, but not all its mail"))?;
+                    format!("user {address} and its mail removed")
+                }
+                false if server.target.path(&mail).exists() => {
+                    format!(
+                        "user {address} removed; the mail is kept in {}",
+                        mail.display()
+                    )
+                }
+                false => format!("user {address} removed; there was no mail"),
+            };
+            let aliases =
+                (!left.is_empty()).then(|| format!("no longer leading there: {}", left.join(", ")));
+            let done = Done::new(done)
+                .note(kicked)
+                .note(aliases)
+                .note(accounts::outdated(
+                    is_named(&answers, &address),
+                    &format!("the user {address}"),
+                ));
+            (done, json)
+        }
+        User::List { json } => {
+            logins::refresh(server, &mut db);
+            return show_list(&users::list(&db)?, json);
+        }
+        User::Show { address, json } => {
+            logins::refresh(server, &mut db);
+            return show(server, &users::get(&db, &address)?, &address, json);
+        }
+    };
+    done.tell(json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_named(answers: &Answers, address: &Address) -> bool {
+    answers.users.iter().any(|u| u.address == *address)
+}
+
+fn default_quota(answers: &Answers, address: &Address) -> Quota {
+    let domain = answers.domains.iter().find(|d| d.name == address.domain);
+    domain.and_then(|d| d.quota).unwrap_or(Quota::DEFAULT)
+}
+
+/// Refuses mail that somebody has left unless it is meant to be this user's.
+fn earlier_mail(server: &Server, address: &Address, wanted: bool) -> Result<Option<String>> {
+    let folder = mailbox::folder(&server.paths.mail, address);
+    if !server.target.path(&folder).try_exists()? {
+        return Ok(None);
+    }
+    if !wanted {
+        bail!(
+            "there is mail of an earlier {address} in {}: give it to the new user with \
+             --with-mail, or move it away",
+            folder.display()
+        );
+    }
+    Ok(Some(format!(
+        "the mail in {} is this user's now",
+        folder.display()
+    )))
+}
+
+fn question(server: &Server, db: &Connection, address: &Address, purge: bool) -> Result<String> {
+    let leading = aliases::leading_to(db, address)?;
+    let leading: Vec<String> = leading.into_iter().map(|(alias, _)| alias).collect();
+    let mail = mailbox::folder(&server.paths.mail, address);
+    let mut text = format!("Remove {address} with all its passwords");
+    if purge {
+        text += &format!(" and ALL ITS MAIL in {}", mail.display());
+    }
+    text += "?";
+    if !leading.is_empty() {
+        text += &format!(" These aliases lead there no more: {}.", leading.join(", "));
+    }
+    Ok(text)
+}
+
+fn renamed(
+    server: &Server,
+    db: &mut Connection,
+    answers: &Answers,
+    old: &Address,
+    new: &Address,
+    alias: bool,
+) -> Result<Done> {
+    let user = users::get(db, old)?;
+    let mail = server.target.path(&server.paths.mail);
+    let folder = mailbox::folder(&server.paths.mail, new);
+    if server.target.path(&folder).try_exists()? {
+        bail!(
+            "there is mail of an earlier {new} in {}: move it away first",
+            folder.display()
+        );
+    }
+    rename::begin(db, &Roles::of(answers), old, new, alias)?;
+    let sessions = [old.to_string()];
+    accounts::kick(server, &sessions);
+    if let Err(error) = rename::finish(db, &mail) {
+        if !mailbox::folder(&mail, new).exists() {
+            rename::forget(db)?;
+        }
+        return Err(error);
+    }
+    let kicked = accounts::kick(server, &sessions);
+    // what was being delivered just then
+    mailbox::settle(&mail, old, new)?;
+    let done = match alias {
+        true => format!("user {old} is {new} now; {old} is an alias of it"),
+        false => format!("user {old} is {new} now; mail for {old} is refused"),
+    };
+    let apps = user.app_passwords.iter().map(|app| {
+        let login = crate::mail::accounts::app_passwords::login(&new.to_string(), &app.label);
+        format!("the login of the app password {} is {login} now", app.label)
+    });
+    Ok(Done::new(done)
+        .note(kicked)
+        .note(apps)
+        .note(accounts::outdated(
+            is_named(answers, old),
+            &format!("the user {old}"),
+        )))
+}
+
+fn state(user: &users::User) -> &'static str {
+    match user.enabled {
+        true => "enabled",
+        false => "locked out",
+    }
+}
+
+fn show_list(all: &[users::User], json: bool) -> Result<ExitCode> {
+    if json {
+        output::json(&all)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |user: &users::User| {
+        [
+            user.address.clone(),
+            accounts::quota_text(user.quota_bytes),
+            state(user).to_owned(),
+            user.app_passwords.len().to_string(),
+            accounts::login_time(user.last_login()),
+            user.name.clone().unwrap_or_default(),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let head = [
+        "ADDRESS",
+        "QUOTA",
+        "STATE",
+        "APPS",
+        "LAST LOGIN (UTC)",
+        "NAME",
+    ];
+    output::text(&output::table(head, &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(server: &Server, user: &users::User, address: &Address, json: bool) -> Result<ExitCode> {
+    if json {
+        output::json(user)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mail = mailbox::folder(&server.paths.mail, address);
+    let mut text = format!("{}\n", user.address);
+    let mut add = |what: &str, value: &str| text += &format!("  {what:<14}{value}\n");
+    if let Some(name) = &user.name {
+        add("name", name);
+    }
+    add("state", state(user));
+    add("quota", &accounts::quota_text(user.quota_bytes));
+    add("added", &format!("{} UTC", accounts::time(user.created)));
+    if let Some(set) = user.password_set {
+        add("password set", &format!("{} UTC", accounts::time(set)));
+    }
+    let last = match user.last_used {
+        Some(time) => format!("{} UTC, with the password", accounts::time(time)),
+        None => "never with the password".to_owned(),
+    };
+    add("last login", &last);
+    if !user.aliases.is_empty() {
+        add("aliases", &user.aliases.join(", "));
+    }
+    add("mail", &mail.display().to_string());
+    let apps = super::app_password::table(&user.app_passwords);
+    if !apps.is_empty() {
+        text += &format!("\nApp passwords:\n{apps}");
+    }
+    output::text(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
