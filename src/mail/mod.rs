@@ -9,5 +9,7 @@ pub mod controller;
 pub mod crypt;
 pub mod database;
 pub mod dkim;
+pub mod dkim_record;
 pub mod password;
 pub mod records;
+pub mod rotation;
