@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{daily, dns, output, server::Server, status};
+use super::{daily, dkim, dns, output, server::Server, status};
 use crate::agent::{health, release::Release, status as agent_status};
 
 /// Looks after the mail server it runs on.
@@ -59,6 +59,9 @@ enum Command {
         #[arg(long)]
         show: bool,
     },
+    /// The keys that sign mail, and their rotation
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
     /// The DNS records of this server
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -88,6 +91,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             output::text(&format!("{}\n", daily::send(&report()?, &server)?))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Completions { shell } => {
             clap_complete::generate(

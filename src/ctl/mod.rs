@@ -3,6 +3,7 @@
 pub mod ask;
 pub mod cli;
 pub mod daily;
+pub mod dkim;
 pub mod dns;
 pub mod output;
 pub mod server;
