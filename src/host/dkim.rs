@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -94,7 +94,7 @@ fn keys(domains: &[DomainName], prefix: &str, out: &Path) -> Result<Vec<Made>> {
     for domain in domains {
         for algorithm in Algorithm::ALL {
             let selector = dkim::selector(&format!("{prefix}-{algorithm}"))
-                .context("use letters, digits and inner '-' after --selector")?;
+                .map_err(|e| anyhow!("{e}: use letters, digits and inner '-' for --selector"))?;
             let key_file = format!("{domain}.{selector}.pem");
             if key_file.len() > MAX_NAME {
                 bail!(
@@ -144,7 +144,7 @@ fn text(keys: &[Made], out: &Path) -> String {
         text += &format!("{}\n", key.record);
     }
     text += &format!(
-        "# For the answers file, which has to lie in the folder of the keys, {}:\n",
+        "# For the answers file, which has to lie in the folder of the keys ({}):\n",
         out.display()
     );
     let mut domain = "";

@@ -4,10 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{
-    dkim::{Algorithm, KeyInfo, record_name},
-    records::txt,
-};
+use super::dkim::{Algorithm, KeyInfo, record_name};
+use crate::dns::txt;
 
 /// A TXT record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,12 +60,11 @@ impl fmt::Display for Record {
         if !self.note.is_empty() {
             write!(f, ", {}", self.note)?;
         }
-        let relative = format!("{selector}._domainkey");
         writeln!(
             f,
-            "\n; in a form: a TXT record of the name {relative}, with the value"
+            "\n; in a form that adds .{domain} itself: type TXT, name and value"
         )?;
-        writeln!(f, "{}", self.value)?;
+        writeln!(f, "{selector}._domainkey\n{}", self.value)?;
         writeln!(f, "; or in a zone file")?;
         writeln!(f, "{}", self.zone)
     }

@@ -6,5 +6,6 @@
 #[allow(dead_code, reason = "shared with the agent's tests")]
 mod world;
 
+mod dkim;
 mod dns;
 mod server;

@@ -110,7 +110,10 @@ fn text(listed: &Listed) -> Result<String> {
             Some(at) => format!(" (looked {})", minute(at)?),
             None => String::new(),
         };
-        notes += &paragraph(&format!("{} {}{looked}.", row.key.selector, row.next));
+        let Key {
+            domain, selector, ..
+        } = &row.key;
+        notes += &paragraph(&format!("{domain}: {selector} {}{looked}.", row.next));
     }
     for gone in &listed.gone {
         notes += &paragraph(&format!("{}.", tell::may_go(&gone.domain, &gone.selector)));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::{
     show,
@@ -22,9 +22,9 @@ use crate::{
 };
 
 /// What happens after a next key was made.
-pub(super) const THEN: &str =
-    "\nPut this into the DNS. Once every name server of the domain shows it, the key signs:
-a timer looks once an hour, and 'mailctl dkim rotate --continue' looks at once.
+pub(super) const THEN: &str = "
+Put this into the DNS. Once every name server of the domain shows it, the key
+signs. A timer looks once an hour; 'mailctl dkim rotate --continue' looks now.
 ";
 
 /// `mailctl dkim generate`.
@@ -59,7 +59,7 @@ pub(super) fn install(
     let selector = named(selector)?;
     let pem = Secret::new(files::read_to_string(file)?);
     let info = dkim::parse_pem(pem.expose())
-        .with_context(|| format!("{}; nothing was changed", file.display()))?;
+        .map_err(|e| anyhow!("{}: {e}; nothing was changed", file.display()))?;
     let stage = match at_once {
         None => Stage::Next,
         Some(yes) => {
@@ -75,7 +75,7 @@ pub(super) fn install(
         Stage::Next => THEN.to_owned(),
         Stage::Active | Stage::Old => {
             let say = format!(
-                "The {} mail of {domain} is signed with it now.",
+                "Mail of {domain} is signed with it now, in place of the {} key before.",
                 info.algorithm
             );
             format!("\n{}", paragraph(&say))
@@ -91,9 +91,11 @@ pub(super) fn install(
 }
 
 fn named(text: &str) -> Result<String> {
-    dkim::selector(text).context(
-        "use letters, digits and inner '-', at most 63, such as s2027; nothing was changed",
-    )
+    dkim::selector(text).map_err(|e| {
+        anyhow!(
+            "{e}: use letters, digits and inner '-', at most 63, such as s2027; nothing was changed"
+        )
+    })
 }
 
 /// A new key pair.

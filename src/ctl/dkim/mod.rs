@@ -148,6 +148,9 @@ pub struct Rotate {
     /// The resolver that knows the name servers
     #[arg(long, hide = true, value_name = "ADDRESS:PORT", requires = "proceed")]
     resolver: Option<SocketAddr>,
+    /// The time to go by, in seconds since 1970, instead of the clock's
+    #[arg(long, hide = true, value_name = "SECONDS", requires = "proceed")]
+    at: Option<i64>,
 }
 
 /// Runs `mailctl dkim`.

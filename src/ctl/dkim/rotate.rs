@@ -60,7 +60,7 @@ pub(super) fn run(server: &Server, what: &Rotate) -> Result<()> {
     }
     let around = Around {
         published: &super::published::Dns::new(what.resolver)?,
-        now: now()?,
+        now: what.at.map_or_else(now, Ok)?,
         apply: &|| apply(server),
     };
     let done = proceed(server, &around)?;
@@ -109,7 +109,10 @@ fn begin(server: &Server, what: &Rotate) -> Result<()> {
         }
     }
     if new.is_empty() {
-        let then = "\nThese keys were made before, and no other: 'mailctl dkim rotate --status' tells what\nthey wait for.\n";
+        let then = "
+These keys were made before, and no others now: 'mailctl dkim rotate --status'
+tells what they wait for.
+";
         return show::print(&show::records(server, &waiting)?, then, what.json);
     }
     make::add(server, &new, Stage::Next, now, THEN, what.json)
