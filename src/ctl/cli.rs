@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, daily, dns, domain, output, server::Server, status, user,
+    alias, answers, app_password, daily, dkim, dns, domain, output, server::Server, status, user,
 };
 use crate::agent::{health, release::Release, status as agent_status};
 
@@ -77,6 +77,9 @@ enum Command {
         #[arg(long)]
         show: bool,
     },
+    /// The keys that sign mail, and their rotation
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
     /// The DNS records of this server
     #[command(subcommand)]
     Dns(dns::Dns),
@@ -111,6 +114,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             output::text(&format!("{}\n", daily::send(&report()?, &server)?))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Completions { shell } => {
             clap_complete::generate(

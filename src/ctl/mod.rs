@@ -7,6 +7,7 @@ pub mod app_password;
 pub mod ask;
 pub mod cli;
 pub mod daily;
+pub mod dkim;
 pub mod dns;
 pub mod domain;
 pub mod logins;

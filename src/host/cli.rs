@@ -13,6 +13,7 @@ use super::{
     build::{self, Goal, Options, Outcome},
     cache::Cache,
     config::BaseChoice,
+    dkim,
     doctor::{self, Host},
     embed::{self, ChecksumArgs, EmbedArgs},
     project::Project,
@@ -77,6 +78,9 @@ enum Command {
         #[arg(long)]
         console: bool,
     },
+    /// Keys that sign mail, and their DNS records, before the server exists
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
     Embed(EmbedArgs),
     Checksum(ChecksumArgs),
     Boot(Box<qemu::BootArgs>),
@@ -140,6 +144,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Image(args) => build(&args, Goal::Image, false),
         Command::Answers(command) => answers::command::run(command),
         Command::HashPassword { console } => answers::command::hash_password(console),
+        Command::Dkim(command) => dkim::run(command),
         Command::Embed(args) => embed::args::embed(&args),
         Command::Checksum(args) => embed::args::checksum(&args),
         Command::Boot(args) => qemu::boot(*args),

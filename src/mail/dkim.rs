@@ -27,12 +27,24 @@ pub const MIN_RSA_BITS: usize = 2048;
 pub const MAX_RSA_BITS: usize = 4096;
 
 /// The two algorithms that mail is signed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {
-    /// `rsa-sha256`.
+    /// rsa-sha256, which every receiver verifies
     Rsa,
-    /// `ed25519-sha256`.
+    /// ed25519-sha256, which not every receiver knows yet
     Ed25519,
 }
 
@@ -82,6 +94,35 @@ pub enum KeyError {
     /// Outside [`MIN_RSA_BITS`] to [`MAX_RSA_BITS`].
     #[error("the RSA key has {0} bits; {MIN_RSA_BITS} to {MAX_RSA_BITS} are allowed")]
     Bits(usize),
+}
+
+/// Why a text cannot stand before `._domainkey`.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("`{0}` cannot be a DKIM selector")]
+pub struct SelectorError(String);
+
+/// A selector, in lower case: labels of letters, digits and inner hyphens, at most 63 bytes in all.
+///
+/// # Errors
+/// When it is not one.
+pub fn selector(text: &str) -> Result<String, SelectorError> {
+    let selector = text.to_ascii_lowercase();
+    // RFC 6376 section 3.1: sub-domains as in RFC 5321, so letters, digits and inner hyphens
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+    };
+    if selector.len() > 63 || !selector.split('.').all(label) {
+        return Err(SelectorError(text.to_owned()));
+    }
+    Ok(selector)
+}
+
+/// The name of the TXT record of a key.
+pub fn record_name(selector: &str, domain: &str) -> String {
+    format!("{selector}._domainkey.{domain}")
 }
 
 /// What can be said about a private key without telling it.

@@ -10,6 +10,7 @@ mod accounts;
 mod alias;
 mod answers;
 mod app_password;
+mod dkim;
 mod dns;
 mod domain;
 mod server;

@@ -18,6 +18,7 @@ mod incoming;
 mod large;
 mod outgoing;
 mod refused;
+mod rotation;
 mod ssh;
 mod trouble;
 

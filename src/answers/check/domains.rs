@@ -107,20 +107,14 @@ fn selector(
     cx: &mut Context<'_>,
 ) -> Option<String> {
     let value = node.text("selector")?;
-    let selector = value.text.to_ascii_lowercase();
-    // RFC 6376 section 3.1: sub-domains as in RFC 5321, so letters, digits and inner hyphens
-    let label = |l: &str| {
-        (1..=63).contains(&l.len())
-            && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !l.starts_with('-')
-            && !l.ends_with('-')
+    let selector = match dkim::selector(value.text) {
+        Ok(selector) => selector,
+        Err(e) => {
+            let help = "use letters, digits and inner `-`, at most 63, such as `s2026`";
+            cx.about(Rule::DkimSelector, &value, e, help);
+            return None;
+        }
     };
-    if selector.len() > 63 || !selector.split('.').all(label) {
-        let message = format!("`{}` cannot be a DKIM selector", value.text);
-        let help = "use letters, digits and inner `-`, at most 63, such as `s2026`";
-        cx.about(Rule::DkimSelector, &value, message, help);
-        return None;
-    }
     if let Some(line) = lines.get(&selector) {
         let message = format!("the selector `{selector}` is used already, in line {line}");
         let help = "give each key of a domain a selector of its own";

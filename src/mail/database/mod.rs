@@ -5,6 +5,7 @@
 
 mod desired;
 pub mod keys;
+pub mod rotation;
 mod schema;
 mod sync;
 mod upgrade;
