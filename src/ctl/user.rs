@@ -1,5 +1,8 @@
 //! `mailctl user`: mailboxes and who may open them.
 
+mod rename;
+mod show;
+
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -8,14 +11,14 @@ use rusqlite::Connection;
 
 use super::{
     accounts::{self, Done},
-    ask, logins, output,
+    ask, logins,
     server::{Server, now},
 };
 use crate::{
     answers::{Answers, model::Quota},
     mail::{
         accounts::{
-            Roles, aliases, change, rename,
+            Roles, aliases, change,
             users::{self, NewUser},
         },
         address::Address,
@@ -220,7 +223,7 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
             no_alias,
             json,
         } => (
-            renamed(server, &mut db, &answers, &old, &new, !no_alias)?,
+            rename::run(server, &mut db, &answers, &old, &new, !no_alias)?,
             json,
         ),
         User::Quota {
@@ -290,11 +293,11 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
         }
         User::List { json } => {
             logins::refresh(server, &mut db);
-            return show_list(&users::list(&db)?, json);
+            return show::list(&users::list(&db)?, json);
         }
         User::Show { address, json } => {
             logins::refresh(server, &mut db);
-            return show(server, &users::get(&db, &address)?, &address, json);
+            return show::one(server, &users::get(&db, &address)?, &address, json);
         }
     };
     done.tell(json)?;
@@ -342,119 +345,4 @@ fn question(server: &Server, db: &Connection, address: &Address, purge: bool) ->
         text += &format!(" These aliases lead there no more: {}.", leading.join(", "));
     }
     Ok(text)
-}
-
-fn renamed(
-    server: &Server,
-    db: &mut Connection,
-    answers: &Answers,
-    old: &Address,
-    new: &Address,
-    alias: bool,
-) -> Result<Done> {
-    let user = users::get(db, old)?;
-    let mail = server.target.path(&server.paths.mail);
-    let folder = mailbox::folder(&server.paths.mail, new);
-    if server.target.path(&folder).try_exists()? {
-        bail!(
-            "there is mail of an earlier {new} in {}: move it away first",
-            folder.display()
-        );
-    }
-    rename::begin(db, &Roles::of(answers), old, new, alias)?;
-    let sessions = [old.to_string()];
-    accounts::kick(server, &sessions);
-    if let Err(error) = rename::finish(db, &mail) {
-        if !mailbox::folder(&mail, new).exists() {
-            rename::forget(db)?;
-        }
-        return Err(error);
-    }
-    let kicked = accounts::kick(server, &sessions);
-    // what was being delivered just then
-    mailbox::settle(&mail, old, new)?;
-    let done = match alias {
-        true => format!("user {old} is {new} now; {old} is an alias of it"),
-        false => format!("user {old} is {new} now; mail for {old} is refused"),
-    };
-    let apps = user.app_passwords.iter().map(|app| {
-        let login = crate::mail::accounts::app_passwords::login(&new.to_string(), &app.label);
-        format!("the login of the app password {} is {login} now", app.label)
-    });
-    Ok(Done::new(done)
-        .note(kicked)
-        .note(apps)
-        .note(accounts::outdated(
-            is_named(answers, old),
-            &format!("the user {old}"),
-        )))
-}
-
-fn state(user: &users::User) -> &'static str {
-    match user.enabled {
-        true => "enabled",
-        false => "locked out",
-    }
-}
-
-fn show_list(all: &[users::User], json: bool) -> Result<ExitCode> {
-    if json {
-        output::json(&all)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let row = |user: &users::User| {
-        [
-            user.address.clone(),
-            accounts::quota_text(user.quota_bytes),
-            state(user).to_owned(),
-            user.app_passwords.len().to_string(),
-            accounts::login_time(user.last_login()),
-            user.name.clone().unwrap_or_default(),
-        ]
-    };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    let head = [
-        "ADDRESS",
-        "QUOTA",
-        "STATE",
-        "APPS",
-        "LAST LOGIN (UTC)",
-        "NAME",
-    ];
-    output::text(&output::table(head, &rows))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show(server: &Server, user: &users::User, address: &Address, json: bool) -> Result<ExitCode> {
-    if json {
-        output::json(user)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mail = mailbox::folder(&server.paths.mail, address);
-    let mut text = format!("{}\n", user.address);
-    let mut add = |what: &str, value: &str| text += &format!("  {what:<14}{value}\n");
-    if let Some(name) = &user.name {
-        add("name", name);
-    }
-    add("state", state(user));
-    add("quota", &accounts::quota_text(user.quota_bytes));
-    add("added", &format!("{} UTC", accounts::time(user.created)));
-    if let Some(set) = user.password_set {
-        add("password set", &format!("{} UTC", accounts::time(set)));
-    }
-    let last = match user.last_used {
-        Some(time) => format!("{} UTC, with the password", accounts::time(time)),
-        None => "never with the password".to_owned(),
-    };
-    add("last login", &last);
-    if !user.aliases.is_empty() {
-        add("aliases", &user.aliases.join(", "));
-    }
-    add("mail", &mail.display().to_string());
-    let apps = super::app_password::table(&user.app_passwords);
-    if !apps.is_empty() {
-        text += &format!("\nApp passwords:\n{apps}");
-    }
-    output::text(&text)?;
-    Ok(ExitCode::SUCCESS)
 }
