@@ -9,21 +9,27 @@ use crate::world::zones::zone_of;
 pub struct Book(pub BTreeMap<&'static str, Vec<String>>);
 
 impl Book {
-    fn lines(&mut self, owner: &str) -> &mut Vec<String> {
-        self.0.get_mut(zone_of(owner).unwrap()).unwrap()
+    /// The lines of the zone that a record lies in: a DS record lies in the one above.
+    fn lines(&mut self, owner: &str, kind: &str) -> &mut Vec<String> {
+        let place = match kind {
+            "DS" => owner.split_once('.').unwrap().1,
+            _ => owner,
+        };
+        self.0.get_mut(zone_of(place).unwrap()).unwrap()
     }
 
     /// Removes the records of a name and type.
     pub fn del(&mut self, owner: &str, kind: &str) {
-        let before = self.lines(owner).len();
-        self.lines(owner).retain(|line| !is(line, owner, kind));
-        assert_ne!(before, self.lines(owner).len(), "no {owner} {kind}");
+        let before = self.lines(owner, kind).len();
+        self.lines(owner, kind)
+            .retain(|line| !is(line, owner, kind));
+        assert_ne!(before, self.lines(owner, kind).len(), "no {owner} {kind}");
     }
 
     /// Removes every record of a name and of those below it.
     pub fn del_below(&mut self, name: &str) {
         let below = format!(".{name}");
-        self.lines(name).retain(|line| {
+        self.lines(name, "").retain(|line| {
             let owner = line.split(' ').next().unwrap_or_default();
             owner != name && !owner.ends_with(&below)
         });
@@ -32,12 +38,13 @@ impl Book {
     /// Adds a record, `OWNER TYPE DATA`.
     pub fn add(&mut self, record: &str) {
         let (owner, rest) = record.split_once(' ').unwrap();
-        self.lines(owner).push(format!("{owner} 5 IN {rest}"));
+        let kind = rest.split(' ').next().unwrap_or_default();
+        self.lines(owner, kind).push(format!("{owner} 5 IN {rest}"));
     }
 
     /// What stands behind the type of the one record of that name and type.
     pub fn data(&mut self, owner: &str, kind: &str) -> String {
-        let line = self.lines(owner).iter().find(|l| is(l, owner, kind));
+        let line = self.lines(owner, kind).iter().find(|l| is(l, owner, kind));
         let line = line.unwrap_or_else(|| panic!("no {owner} {kind}")).clone();
         line.splitn(5, ' ').nth(4).unwrap().trim().to_owned()
     }

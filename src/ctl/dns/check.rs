@@ -105,12 +105,53 @@ pub fn text(report: &Report) -> String {
     text
 }
 
+/// A text with something before its first line, and the other lines below it.
 fn paragraph(first: &str, value: &str) -> String {
-    let indent = " ".repeat(first.len());
-    let options = textwrap::Options::new(80)
+    let options = textwrap::Options::new(80 - first.len())
         .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .initial_indent(first)
-        .subsequent_indent(&indent);
-    textwrap::fill(value, &options) + "\n"
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut text = String::new();
+    for (number, line) in textwrap::wrap(value, &options).iter().enumerate() {
+        let before = if number == 0 { first } else { "" };
+        // writing to a string cannot fail
+        let _ = writeln!(text, "{before:<width$}{line}", width = first.len());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::dns::diagnosis::catalogue::fault_of;
+
+    #[test]
+    fn a_report_fits_the_screen() {
+        let fault = fault_of("dkim-truncated").unwrap();
+        let mut report = Report {
+            resolver: crate::dns::RESOLVER,
+            records: 12,
+            servers: vec!["ns1.example".into(), "ns2.example".into()],
+            findings: vec![Finding {
+                id: fault.id,
+                severity: fault.severity,
+                name: "r._domainkey.example.org".into(),
+                kind: "TXT".into(),
+                found: vec![format!("\"v=DKIM1; k=rsa; p={}\"", "A".repeat(90))],
+                expected: vec![format!("\"v=DKIM1; k=rsa; p={}\"", "A".repeat(150))],
+                text: fault.text.into(),
+                fix: fault.fix.into(),
+            }],
+        };
+        let shown = text(&report);
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 80),
+            "{shown}"
+        );
+        insta::assert_snapshot!(shown);
+        report.findings.clear();
+        insta::assert_snapshot!(
+            text(&report),
+            @"All 12 records are as they should be, at ns1.example, ns2.example."
+        );
+    }
 }

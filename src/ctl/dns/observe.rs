@@ -29,6 +29,8 @@ pub struct Seen {
     pub servers: Vec<(String, Result<Answer, NoAnswer>)>,
     /// Of the resolver.
     pub resolver: Option<Result<Answer, NoAnswer>>,
+    /// Of the resolver without DNSSEC, where it was asked.
+    pub unchecked: Option<Result<Answer, NoAnswer>>,
 }
 
 impl Seen {
@@ -150,6 +152,7 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
     asked.sort();
     asked.dedup();
     ask(client, &mut observed, &asked);
+    unchecked(client, &mut observed);
     // parts of a zone may lie on other servers
     let moved: Vec<(String, RecordType)> = observed
         .seen
@@ -176,6 +179,23 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
         }
     }
     Ok(observed)
+}
+
+/// Asks once more, without DNSSEC, for the zones of which the resolver cannot tell.
+fn unchecked(client: &Client, observed: &mut Observed) {
+    let failed = |seen: &Seen| {
+        let resolver = seen.resolver.as_ref().and_then(|r| r.as_ref().ok());
+        resolver.is_some_and(|a| a.status == Status::ServFail)
+    };
+    let zones = observed.seen.iter_mut();
+    let zones = zones.filter(|((_, kind), seen)| *kind == RecordType::SOA && failed(seen));
+    for ((name, kind), seen) in zones {
+        let question = Question {
+            unchecked: true,
+            ..client.question(name, *kind)
+        };
+        seen.unchecked = client.ask_all(&[question]).pop();
+    }
 }
 
 fn is_referral((_, answer): &(String, Result<Answer, NoAnswer>)) -> bool {

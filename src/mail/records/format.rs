@@ -71,12 +71,15 @@ pub fn table(facts: &Facts, records: &[Record]) -> String {
 }
 
 fn indented(value: &str) -> String {
-    let options = textwrap::Options::new(WIDTH)
+    let indent = "        ";
+    let options = textwrap::Options::new(WIDTH - indent.len())
         .word_separator(textwrap::WordSeparator::AsciiSpace)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation)
-        .initial_indent("        ")
-        .subsequent_indent("        ");
-    textwrap::fill(value, &options) + "\n"
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(value, &options);
+    lines
+        .iter()
+        .map(|line| format!("{indent}{line}\n"))
+        .collect()
 }
 
 /// A script for nsupdate(1): one update for each domain's zone and one for the server's. Names

@@ -43,7 +43,7 @@ impl fmt::Display for Severity {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which mistake it is, one of [`catalogue::FAULTS`].
+    /// Which mistake it is, one of [`catalogue::faults`].
     pub id: &'static str,
     /// How bad it is.
     pub severity: Severity,

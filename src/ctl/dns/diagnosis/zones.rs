@@ -59,6 +59,7 @@ impl Seeing<'_> {
                     Ok(_) => {}
                 }
             }
+            let whole = silent.is_empty() && lame.is_empty();
             if !silent.is_empty() {
                 self.add("server-silent", apex, RecordType::NS, silent, Vec::new());
             }
@@ -68,13 +69,15 @@ impl Seeing<'_> {
             let failed = |a: &Answer| a.status == Status::ServFail;
             let resolver = seen.resolver.as_ref().and_then(|r| r.as_ref().ok());
             if resolver.is_some_and(failed) && seen.good().next().is_some() {
-                self.add(
-                    "dnssec-bogus",
-                    apex,
-                    RecordType::SOA,
-                    Vec::new(),
-                    Vec::new(),
-                );
+                let unchecked = seen.unchecked.as_ref().and_then(|r| r.as_ref().ok());
+                let id = match unchecked.is_some_and(|a| a.status == Status::NoError) {
+                    true => Some("dnssec-bogus"),
+                    // a server that does not answer may be why
+                    false => whole.then_some("resolver-fails"),
+                };
+                if let Some(id) = id {
+                    self.add(id, apex, RecordType::SOA, Vec::new(), Vec::new());
+                }
             }
             self.serials(apex);
         }
