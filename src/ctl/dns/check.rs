@@ -100,9 +100,19 @@ pub fn text(report: &Report) -> String {
             report.records,
             report.servers.join(", ")
         ),
-        _ => writeln!(text, "{errors} errors, {} warnings", all - errors),
+        _ => writeln!(
+            text,
+            "{}, {}",
+            counted(errors, "error"),
+            counted(all - errors, "warning")
+        ),
     };
     text
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let many = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{many}")
 }
 
 /// A text with something before its first line, and the other lines below it.

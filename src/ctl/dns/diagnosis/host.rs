@@ -140,7 +140,7 @@ impl Seeing<'_> {
             // an account that is not known here is not judged
             Some(there) => account(wanted).is_none_or(|own| own == there),
         };
-        let id = match ours.iter().any(|v| fits(v)) {
+        let id = match ours.iter().any(fits) {
             true => return,
             false if ours.is_empty() => "caa-forbids",
             false => "caa-other-account",

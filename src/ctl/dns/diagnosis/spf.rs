@@ -67,10 +67,7 @@ impl Seeing<'_> {
             return;
         }
         let id = match &found[..] {
-            [] => match strange(&all, &wanted) {
-                Some(id) => id,
-                None => "spf-missing",
-            },
+            [] => strange(&all, &wanted).unwrap_or("spf-missing"),
             [_] if all.iter().any(|t| is_rest(t)) => "spf-split",
             [one] => match self.spf_mistake(record, &wanted, one) {
                 Some(id) => id,

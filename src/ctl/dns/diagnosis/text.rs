@@ -12,8 +12,6 @@ pub fn squeezed(text: &str) -> String {
 pub fn mangled(record: &Record, found: &[String]) -> Option<&'static str> {
     let wanted = record.data.joined()?;
     let plain = squeezed(&wanted);
-    let without = |text: &String, out: &[char]| squeezed(&text.replace(out, ""));
-    let alike = |text: &String, out: &[char]| without(text, out) == plain.replace(out, "");
     for text in found {
         if *text == wanted {
             return None;
@@ -27,7 +25,7 @@ pub fn mangled(record: &Record, found: &[String]) -> Option<&'static str> {
         if text.contains("\\;") {
             return Some("txt-escaped-semicolon");
         }
-        if squeezed(text) == plain && alike(text, &[]) {
+        if squeezed(text) == plain {
             return Some("txt-spaces");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Seeing;
 use crate::{
     ctl::dns::observe::is_good,
-    dns::{Answer, Data, RecordType, Status},
+    dns::{Answer, Data, NoAnswer, RecordType, Status},
     mail::records::{Purpose, Record},
 };
 
@@ -54,6 +54,8 @@ impl Seeing<'_> {
             let (mut silent, mut lame) = (Vec::new(), Vec::new());
             for (name, answer) in &seen.servers {
                 match answer {
+                    // this machine's lack, unless it is so with all
+                    Err(NoAnswer::Unreachable) if seen.good().next().is_some() => {}
                     Err(why) => silent.push(format!("{name}: {why}")),
                     Ok(a) if !is_good(a) => lame.push(format!("{name}: {}", a.status)),
                     Ok(_) => {}
