@@ -66,11 +66,10 @@ impl Answer {
 
     /// Where the name leads, if it is an alias: the end of the chain of CNAME records.
     pub fn alias(&self) -> Option<&str> {
-        let targets = self.records.iter().filter_map(|r| match &r.data {
+        self.records.iter().rev().find_map(|r| match &r.data {
             Data::Cname(target) => Some(target.as_str()),
             _ => None,
-        });
-        targets.last()
+        })
     }
 
     /// The TXT records, each with its strings joined.
