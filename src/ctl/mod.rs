@@ -1,6 +1,7 @@
 //! `mailctl`: what the administrator types on the appliance.
 
 pub mod ask;
+pub mod check;
 pub mod cli;
 pub mod daily;
 pub mod dns;

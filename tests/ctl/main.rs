@@ -6,5 +6,8 @@
 #[allow(dead_code, reason = "shared with the agent's tests")]
 mod world;
 
+mod check;
+mod daily;
 mod dns;
 mod server;
+mod status;

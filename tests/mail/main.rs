@@ -10,6 +10,7 @@ mod world;
 mod boot;
 mod daily;
 mod hardening;
+mod health;
 #[cfg(feature = "by-hand")]
 mod hold;
 mod incoming;
