@@ -12,7 +12,8 @@
 //!
 //! [`answers`] is the schema of the answers file, for host and image alike; [`mail`] knows
 //! addresses, passwords and DKIM keys; [`encpipe`] is the stream encryption of backups, for the
-//! program of that name and for `mailctl backup`; [`iso9660`] looks into images.
+//! program of that name and for `mailctl backup`; [`iso9660`] looks into images; [`dns`] asks
+//! name servers.
 //!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
@@ -20,6 +21,7 @@
 pub mod agent;
 pub mod answers;
 pub mod ctl;
+pub mod dns;
 pub mod encpipe;
 pub mod filter;
 pub mod host;

@@ -10,7 +10,7 @@ mod database;
 mod dkim;
 mod hostname;
 mod network;
-mod records;
+pub(crate) mod records;
 mod ssh;
 mod state;
 mod timezone;
@@ -83,7 +83,8 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("timezone", "the server's time", timezone::plan(input))?;
     add("ssh", "the administrator's access", ssh::plan(input))?;
     add("console", "root's password", console::plan(input))?;
-    add("tls", "certificate", tls::plan(input))?;
+    let (certificate, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
+    add("tls", "certificate", Ok(changes))?;
     let title = "domains, users and aliases";
     let (planned, changes) =
         database::plan(input).with_context(|| format!("step 'database' ({title})"))?;
@@ -98,8 +99,9 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("dkim", "keys that sign mail", Ok(changes))?;
     let mail = configuration::plan(input, &keys);
     add("configuration", "files of the mail services", mail)?;
-    let (text, changes) = records::plan(input, &keys);
-    add("records", "DNS records to publish", Ok(changes))?;
+    let title = "DNS records to publish";
+    let (text, changes) = records::plan(input, &keys, &certificate);
+    add("records", title, Ok(changes))?;
     if let Some(step) = steps.last_mut() {
         step.notes.push(text);
     }

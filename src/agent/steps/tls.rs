@@ -17,7 +17,8 @@ use crate::{
 
 const UNITS: &[&str] = &["smtpd.service", "dovecot.service"];
 
-pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
+/// The certificate, PEM, and what there is to write.
+pub(super) fn plan(input: &Input<'_>) -> Result<(String, Vec<Change>)> {
     let paths = input.paths;
     // says which certificate was put there by an apply, and for which names, or whence
     let mark = paths.tls_mark.clone();
@@ -28,13 +29,15 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     };
     // smtpd and dovecot read the key as root, before they give that up
     let key = File::secret(paths.tls_key.clone(), wanted.key.expose()).restarts(UNITS);
+    let text = String::from_utf8(wanted.certificate.clone())
+        .with_context(|| format!("{} is not PEM", paths.tls_cert.display()))?;
     let certificate = File::open(paths.tls_cert.clone(), wanted.certificate).restarts(UNITS);
     let mut changes = vec![Change::File(key), Change::File(certificate)];
-    let text = wanted.mark.map_or(made, String::into_bytes);
-    if !text.is_empty() {
-        changes.push(Change::File(File::open(mark, text)));
+    let marked = wanted.mark.map_or(made, String::into_bytes);
+    if !marked.is_empty() {
+        changes.push(Change::File(File::open(mark, marked)));
     }
-    Ok(changes)
+    Ok((text, changes))
 }
 
 /// A certificate with its key, and the mark if it is another one than before.

@@ -1,0 +1,522 @@
+//! Every mistake that is known by name: what is said of it, and what to do.
+
+use super::Severity::{self, Error, Warning};
+
+/// A kind of mistake.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// Its name, which stays the same in all versions.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub text: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+const fn fault(
+    id: &'static str,
+    severity: Severity,
+    text: &'static str,
+    fix: &'static str,
+) -> Fault {
+    Fault {
+        id,
+        severity,
+        text,
+        fix,
+    }
+}
+
+/// All of them.
+pub const FAULTS: &[Fault] = &[
+    // zones and servers
+    fault(
+        "domain-missing",
+        Error,
+        "The domain does not exist in the DNS.",
+        "See whether the name is spelt right, registered and paid for; then publish the records of 'mailctl dns show'.",
+    ),
+    fault(
+        "dnssec-bogus",
+        Error,
+        "The domain's name servers answer, but the resolver refuses the answers: the DNSSEC signatures do not fit. Most others refuse them too.",
+        "Compare the DS record at the registrar with the zone's key, or remove the DS record until they fit.",
+    ),
+    fault(
+        "server-silent",
+        Error,
+        "A name server of the zone does not answer.",
+        "Start it again, or take it out of the NS records at the registrar and in the zone.",
+    ),
+    fault(
+        "server-lame",
+        Error,
+        "A name server that the zone is delegated to does not know it.",
+        "Set the zone up there, or take the server out of the NS records at the registrar and in the zone.",
+    ),
+    fault(
+        "server-without-address",
+        Error,
+        "A name server of the zone has no address.",
+        "Correct its name in the NS records: a dot may be missing at its end.",
+    ),
+    fault(
+        "delegation-differs",
+        Warning,
+        "The zone and the one above name different name servers.",
+        "Give the registrar the same name servers as the NS records of the zone have.",
+    ),
+    fault(
+        "servers-differ",
+        Error,
+        "The name servers do not agree: some show something else.",
+        "Wait until the change has reached all of them; if it does not, see why the zone is not transferred.",
+    ),
+    fault(
+        "serials-differ",
+        Warning,
+        "The name servers have different versions of the zone.",
+        "Wait a few minutes; if it stays so, see why the zone is not transferred.",
+    ),
+    fault(
+        "resolver-old",
+        Warning,
+        "The name servers show the right record, but the resolver still has another.",
+        "Wait: it is forgotten when its TTL has passed.",
+    ),
+    fault(
+        "ttl-long",
+        Warning,
+        "The record may be kept for more than a day: a mistake in it, or a move, takes that long to be seen.",
+        "Set a TTL of 3600.",
+    ),
+    // mistakes of any record
+    fault(
+        "doubled-name",
+        Error,
+        "The record stands under a name that has the domain twice: the form adds the domain itself.",
+        "Enter only the part before the domain as the name.",
+    ),
+    fault(
+        "missing-dot",
+        Error,
+        "The host that the record names has the zone behind it once more: the dot at its end is missing.",
+        "End the name with a dot.",
+    ),
+    fault(
+        "txt-quotes-inside",
+        Error,
+        "There are quotes in the value itself: the form adds quotes of its own.",
+        "Enter the value without quotes.",
+    ),
+    fault(
+        "txt-escaped-semicolon",
+        Error,
+        "There are backslashes in the value itself, before its semicolons.",
+        "Enter the value without backslashes.",
+    ),
+    fault(
+        "txt-spaces",
+        Error,
+        "The value is right but for spaces: some were lost or added, as happens where a long value is split.",
+        "Enter the value once more, all on one line; split it only where 'mailctl dns show' does, with nothing between the parts.",
+    ),
+    fault(
+        "txt-in-several-records",
+        Error,
+        "The value is spread over several records: its parts belong into one, as strings.",
+        "Remove them, and enter one record with the whole value.",
+    ),
+    // the server
+    fault(
+        "address-missing",
+        Error,
+        "The server's name has no such address.",
+        "Publish the record.",
+    ),
+    fault(
+        "address-elsewhere",
+        Error,
+        "The server's name leads to another machine.",
+        "Change the record; it may be that of an earlier server.",
+    ),
+    fault(
+        "address-extra",
+        Error,
+        "The server's name leads to another machine as well: every other connection goes there.",
+        "Remove the address that is not this server's.",
+    ),
+    fault(
+        "aaaa-stale",
+        Error,
+        "The server's name has an IPv6 address, but the server has none: who has IPv6 does not reach it.",
+        "Remove the AAAA record, or give the server that address.",
+    ),
+    fault(
+        "host-is-alias",
+        Error,
+        "The server's name is an alias (CNAME). The host in an MX record must not be one (RFC 2181).",
+        "Replace the CNAME record by A and AAAA records.",
+    ),
+    fault(
+        "ptr-missing",
+        Error,
+        "The address has no name. Many servers take no mail from such an address.",
+        "Set the reverse name where you got the address: most providers have a field for it.",
+    ),
+    fault(
+        "ptr-generic",
+        Error,
+        "The address has the provider's own name. Many servers take no mail from such an address.",
+        "Set the reverse name where you got the address: most providers have a field for it.",
+    ),
+    fault(
+        "ptr-unconfirmed",
+        Error,
+        "The address has a name that does not lead back to it. Many servers take no mail from such an address.",
+        "Set the reverse name where you got the address to the server's name.",
+    ),
+    fault(
+        "ptr-other-name",
+        Error,
+        "The address has another name than the server.",
+        "Set the reverse name where you got the address to the server's name.",
+    ),
+    fault(
+        "ptr-several",
+        Warning,
+        "The address has several names: others see now this one, now that.",
+        "Leave only the server's name.",
+    ),
+    fault(
+        "caa-forbids",
+        Error,
+        "A CAA record forbids the authority to issue the server's certificate.",
+        "Add the CAA record at the server's name.",
+    ),
+    fault(
+        "caa-other-account",
+        Error,
+        "The CAA record allows another account only.",
+        "Correct the account's address in the CAA record.",
+    ),
+    fault(
+        "tlsa-stale",
+        Error,
+        "No TLSA record fits the certificate: who checks them sends no mail here.",
+        "Change the record, or remove it.",
+    ),
+    fault(
+        "tlsa-without-dnssec",
+        Warning,
+        "There is a TLSA record, but DNSSEC does not sign it: nobody heeds it.",
+        "Have the zone signed, or remove the record.",
+    ),
+    // who takes the mail
+    fault(
+        "cname-at-domain",
+        Error,
+        "The domain is an alias (CNAME): no other record can stand beside it, so its MX and TXT records are another's.",
+        "Replace the CNAME record by A and AAAA records; some providers call that ALIAS.",
+    ),
+    fault(
+        "mx-missing",
+        Error,
+        "The domain has no MX record.",
+        "Publish the record.",
+    ),
+    fault(
+        "mx-null",
+        Error,
+        "The MX record says that the domain takes no mail (RFC 7505).",
+        "Replace it by the right one.",
+    ),
+    fault(
+        "mx-is-address",
+        Error,
+        "The MX record has an IP address in place of a name.",
+        "Put the server's name in it.",
+    ),
+    fault(
+        "mx-is-alias",
+        Error,
+        "The MX record leads to an alias (CNAME), which is forbidden (RFC 2181).",
+        "Put the server's own name in it.",
+    ),
+    fault(
+        "mx-other-name",
+        Warning,
+        "The MX record has another name of this server: its certificate may not have that name.",
+        "Put the server's own name in it.",
+    ),
+    fault(
+        "mx-wrong-host",
+        Error,
+        "The domain's mail goes to another server.",
+        "Put the server's name in the MX record.",
+    ),
+    fault(
+        "mx-foreign",
+        Error,
+        "Part of the domain's mail goes to another server, which may not know it.",
+        "Remove the MX records of others.",
+    ),
+    fault(
+        "mx-preference",
+        Warning,
+        "The MX record has another priority.",
+        "Change it, or leave it: alone, the priority makes no difference.",
+    ),
+    // who sends it
+    fault(
+        "spf-missing",
+        Error,
+        "There is no SPF record: others cannot tell this server from a forger.",
+        "Publish the record.",
+    ),
+    fault(
+        "spf-two-records",
+        Error,
+        "There are several SPF records: all are void then (RFC 7208).",
+        "Make one of them, with what each of them allows.",
+    ),
+    fault(
+        "spf-split",
+        Error,
+        "The SPF record is spread over several records.",
+        "Remove them, and enter one record with the whole value.",
+    ),
+    fault(
+        "spf-lacks-server",
+        Error,
+        "The SPF record does not allow this server.",
+        "Add 'mx' behind 'v=spf1'; for the server's own name add 'a'.",
+    ),
+    fault(
+        "spf-allows-all",
+        Error,
+        "The SPF record allows everybody to send as this domain.",
+        "End it with '-all'.",
+    ),
+    fault(
+        "spf-neutral",
+        Warning,
+        "The SPF record ends with '?all', which says nothing.",
+        "End it with '-all'.",
+    ),
+    fault(
+        "spf-no-end",
+        Warning,
+        "The SPF record does not say what of all the others: it has no 'all'.",
+        "End it with '-all'.",
+    ),
+    fault(
+        "spf-after-all",
+        Error,
+        "What stands behind 'all' in the SPF record is ignored.",
+        "Put 'all' at the end.",
+    ),
+    fault(
+        "spf-too-many-lookups",
+        Error,
+        "The SPF record needs more than 10 look-ups: it is void then (RFC 7208).",
+        "Remove what is not used, or put addresses in place of 'include', 'a' and 'mx'.",
+    ),
+    fault(
+        "spf-syntax",
+        Error,
+        "There is a word in the SPF record that is none: it is void then.",
+        "Correct the word.",
+    ),
+    // DKIM
+    fault(
+        "dkim-missing",
+        Error,
+        "The key that signs has no record: no signature can be verified.",
+        "Publish the record.",
+    ),
+    fault(
+        "dkim-not-yet",
+        Warning,
+        "The key that signs next, or did before, has no record.",
+        "Publish the record: the next key signs only when all name servers show it.",
+    ),
+    fault(
+        "dkim-wrong-name",
+        Error,
+        "The key's record stands under a wrong name.",
+        "The name is SELECTOR._domainkey before the domain, with both dots.",
+    ),
+    fault(
+        "dkim-two-records",
+        Error,
+        "There are several records of a key under one name: verifiers take any of them, or none.",
+        "Leave only the right one.",
+    ),
+    fault(
+        "dkim-truncated",
+        Error,
+        "The key is cut off: the form takes no more characters, or the rest was not copied.",
+        "Enter the whole value; where a form takes 255 characters only, as several strings of one record.",
+    ),
+    fault(
+        "dkim-revoked",
+        Error,
+        "The record says that the key is revoked: its 'p=' is empty.",
+        "Publish the record with the key.",
+    ),
+    fault(
+        "dkim-other-selector",
+        Error,
+        "The record has the key of another selector or domain.",
+        "Publish each key under its own name.",
+    ),
+    fault(
+        "dkim-old-key",
+        Error,
+        "The record still has an earlier key.",
+        "Replace it by the right one.",
+    ),
+    fault(
+        "dkim-wrong-key",
+        Error,
+        "The record has a key that this server does not have: that of an earlier server, perhaps.",
+        "Replace it by the right one.",
+    ),
+    fault(
+        "dkim-testing",
+        Warning,
+        "The record says that the key is only tested ('t=y'): some ignore the signature.",
+        "Remove 't=y'.",
+    ),
+    fault(
+        "dkim-hash",
+        Error,
+        "The record's 'h=' forbids SHA-256, which this server signs with.",
+        "Remove 'h='.",
+    ),
+    fault(
+        "dkim-algorithm",
+        Error,
+        "The record says another algorithm ('k=') than the key has.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "dkim-syntax",
+        Error,
+        "The record is no DKIM record: it has to begin with 'v=DKIM1;', its parts are divided by semicolons.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "dkim-differs",
+        Warning,
+        "The record has more or less than it should; the key is right.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "dkim-wildcard",
+        Warning,
+        "Every name below '_domainkey' has a record: a wildcard answers for keys that do not exist.",
+        "Remove the wildcard record ('*').",
+    ),
+    // DMARC
+    fault(
+        "dmarc-missing",
+        Error,
+        "There is no DMARC record: large providers want one.",
+        "Publish the record.",
+    ),
+    fault(
+        "dmarc-wrong-name",
+        Error,
+        "The DMARC record stands under a wrong name.",
+        "The name is _dmarc before the domain.",
+    ),
+    fault(
+        "dmarc-two-records",
+        Error,
+        "There are several DMARC records: all are void then (RFC 7489).",
+        "Leave only one.",
+    ),
+    fault(
+        "dmarc-version-not-first",
+        Error,
+        "The DMARC record does not begin with 'v=DMARC1': it is void then.",
+        "Put 'v=DMARC1;' first.",
+    ),
+    fault(
+        "dmarc-syntax",
+        Error,
+        "The DMARC record is not made right: NAME=VALUE, divided by semicolons.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "dmarc-no-policy",
+        Error,
+        "The DMARC record has no policy ('p=') that exists: none, quarantine or reject.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "dmarc-other-policy",
+        Warning,
+        "The DMARC record has another policy than the answers of this server.",
+        "Change the record, or 'dmarc' of the domain in the answers.",
+    ),
+    fault(
+        "dmarc-no-reports",
+        Warning,
+        "The DMARC record names nobody who gets reports ('rua=mailto:…').",
+        "Add it, to see who sends in your name.",
+    ),
+    // the rest
+    fault(
+        "mta-sts-without-policy",
+        Error,
+        "There is an MTA-STS record, but this server has no policy: others may hold back mail.",
+        "Remove the record.",
+    ),
+    fault(
+        "tlsrpt-differs",
+        Warning,
+        "The record for reports about TLS is another one, or not made right.",
+        "Publish the record as it is shown, or leave it if somebody else reads the reports.",
+    ),
+    fault(
+        "srv-differs",
+        Warning,
+        "The record sends mail programs elsewhere, or to a service that is not offered.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
+        "record-missing",
+        Warning,
+        "The record is not there.",
+        "Publish the record.",
+    ),
+    fault(
+        "record-differs",
+        Warning,
+        "The record is another one.",
+        "Publish the record as it is shown.",
+    ),
+];
+
+/// The fault of that name.
+pub fn fault_of(id: &str) -> Option<&'static Fault> {
+    FAULTS.iter().find(|f| f.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_once() {
+        let mut ids: Vec<&str> = FAULTS.iter().map(|f| f.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), FAULTS.len());
+    }
+}

@@ -1,0 +1,267 @@
+//! What the DNS shows: every question to every authoritative server, and to the resolver.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use super::diagnosis::spf;
+use crate::{
+    dns::{Answer, Client, Data, NoAnswer, Question, RecordType, Status, Zone, reverse_name},
+    mail::records::{Facts, Purpose, Record},
+};
+
+/// SPF records that include others: no deeper than this is looked.
+const MAX_DEPTH: usize = 4;
+
+/// All that was seen.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// The zones that the names lie in, by their name.
+    pub zones: BTreeMap<String, Zone>,
+    /// What was asked and answered, by name and type.
+    pub seen: BTreeMap<(String, RecordType), Seen>,
+}
+
+/// The answers to one question.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Of the authoritative servers, by their name.
+    pub servers: Vec<(String, Result<Answer, NoAnswer>)>,
+    /// Of the resolver.
+    pub resolver: Option<Result<Answer, NoAnswer>>,
+}
+
+impl Seen {
+    /// The answers of those servers that know the zone.
+    pub fn good(&self) -> impl Iterator<Item = (&str, &Answer)> {
+        let all = self.servers.iter();
+        all.filter_map(|(name, answer)| match answer {
+            Ok(a) if is_good(a) => Some((name.as_str(), a)),
+            _ => None,
+        })
+    }
+
+    /// An authoritative answer, or else the resolver's.
+    pub fn best(&self) -> Option<&Answer> {
+        let first = self.good().next().map(|(_, a)| a);
+        let resolver = || self.resolver.as_ref().and_then(|r| r.as_ref().ok());
+        first.or_else(resolver)
+    }
+}
+
+/// Whether a server knows the zone it is asked about.
+pub fn is_good(answer: &Answer) -> bool {
+    answer.authoritative && matches!(answer.status, Status::NoError | Status::NxDomain)
+}
+
+impl Observed {
+    /// What is known of a question.
+    pub fn at(&self, name: &str, kind: RecordType) -> Option<&Seen> {
+        self.seen.get(&(name.to_owned(), kind))
+    }
+
+    /// The records of that type under a name, as far as they are known.
+    pub fn data(&self, name: &str, kind: RecordType) -> Vec<&Data> {
+        let best = self.at(name, kind).and_then(Seen::best);
+        best.map(|a| a.of(kind).collect()).unwrap_or_default()
+    }
+
+    /// The TXT records under a name, each joined.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let all = self.data(name, RecordType::TXT);
+        all.into_iter().filter_map(Data::joined).collect()
+    }
+
+    /// The zone that holds a name.
+    pub fn zone_of(&self, name: &str) -> Option<&Zone> {
+        let holds = |zone: &&Zone| holds(&zone.apex, name);
+        let zones = self.zones.values().filter(holds);
+        zones.max_by_key(|zone| zone.apex.len())
+    }
+}
+
+fn holds(apex: &str, name: &str) -> bool {
+    apex == "." || name == apex || name.ends_with(&format!(".{apex}"))
+}
+
+/// A label that nobody publishes anything under.
+pub const NOBODY: &str = "ezmail-asks-for-nothing";
+
+/// The questions about a server and its records: those records, and where they stand by mistake.
+pub fn questions(facts: &Facts, records: &[Record]) -> Vec<(String, RecordType)> {
+    let host = facts.hostname.as_str();
+    let mut all = BTreeSet::new();
+    let mut ask = |name: &str, kind| {
+        all.insert((name.to_owned(), kind));
+    };
+    ask(host, RecordType::A);
+    ask(host, RecordType::AAAA);
+    ask(host, RecordType::CNAME);
+    ask(&format!("_25._tcp.{host}"), RecordType::TLSA);
+    let mut above = host;
+    while let Some((_, rest)) = above.split_once('.') {
+        ask(above, RecordType::CAA);
+        above = rest;
+    }
+    for record in records {
+        ask(&record.owner, record.data.kind());
+    }
+    for (domain, _) in &facts.domains {
+        ask(domain.as_str(), RecordType::CNAME);
+        for name in ["_mta-sts", "dmarc", "_domainkey"] {
+            ask(&format!("{name}.{domain}"), RecordType::TXT);
+        }
+        ask(&format!("_dmarc.{host}"), RecordType::TXT);
+        ask(&format!("{NOBODY}._domainkey.{domain}"), RecordType::TXT);
+    }
+    for record in records {
+        if let Purpose::Dkim { selector, .. } = &record.purpose {
+            let domain = record.domain.as_deref().unwrap_or(host);
+            for place in ["", "_domainkeys.", "domainkey.", "_dkim."] {
+                ask(&format!("{selector}.{place}{domain}"), RecordType::TXT);
+            }
+            ask(&format!("{selector}._domainkey.{host}"), RecordType::TXT);
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// Asks all of it.
+///
+/// # Errors
+/// When the resolver does not answer.
+pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Observed> {
+    let mut observed = Observed::default();
+    let mut bases: Vec<String> = vec![facts.hostname.to_string()];
+    bases.extend(facts.domains.iter().map(|(d, _)| d.to_string()));
+    bases.extend(facts.public().into_iter().map(reverse_name));
+    let mut asked = questions(facts, records);
+    for base in bases {
+        let zone = client.authorities(&base)?;
+        asked.push((zone.apex.clone(), RecordType::SOA));
+        // a name that a form has put the zone behind once more
+        if !base.ends_with(".arpa") {
+            let below = records.iter().filter(|r| holds(&zone.apex, &r.owner));
+            let twice = below.map(|r| (format!("{}.{}", r.owner, zone.apex), r.data.kind()));
+            asked.extend(twice);
+        }
+        observed.zones.insert(zone.apex.clone(), zone);
+    }
+    asked.sort();
+    asked.dedup();
+    ask(client, &mut observed, &asked);
+    // parts of a zone may lie on other servers
+    let moved: Vec<(String, RecordType)> = observed
+        .seen
+        .iter()
+        .filter(|(_, seen)| seen.good().next().is_none() && seen.servers.iter().any(is_referral))
+        .map(|(key, _)| key.clone())
+        .collect();
+    for (name, _) in &moved {
+        let zone = client.authorities(name)?;
+        observed.zones.insert(zone.apex.clone(), zone);
+    }
+    ask(client, &mut observed, &moved);
+    for _ in 0..MAX_DEPTH {
+        let more = follow(facts, &observed);
+        if more.is_empty() {
+            break;
+        }
+        let questions: Vec<Question> = more
+            .iter()
+            .map(|(name, kind)| client.question(name, *kind))
+            .collect();
+        for (key, answer) in more.into_iter().zip(client.ask_all(&questions)) {
+            observed.seen.entry(key).or_default().resolver = Some(answer);
+        }
+    }
+    Ok(observed)
+}
+
+fn is_referral((_, answer): &(String, Result<Answer, NoAnswer>)) -> bool {
+    let delegates = |a: &Answer| a.authority.iter().any(|r| matches!(r.data, Data::Ns(_)));
+    answer
+        .as_ref()
+        .is_ok_and(|a| !a.authoritative && a.records.is_empty() && delegates(a))
+}
+
+/// Puts questions to the servers of their zones and to the resolver.
+fn ask(client: &Client, observed: &mut Observed, asked: &[(String, RecordType)]) {
+    let mut questions = Vec::new();
+    let mut places = Vec::new();
+    for (name, kind) in asked {
+        questions.push(client.question(name, *kind));
+        places.push((name.clone(), *kind, None));
+        let Some(zone) = observed.zone_of(name) else {
+            continue;
+        };
+        for (server, address) in zone.addresses() {
+            questions.push(Question::direct(address, name, *kind));
+            places.push((name.clone(), *kind, Some(server.name.clone())));
+        }
+    }
+    let answers = client.ask_all(&questions);
+    for (name, kind) in asked {
+        observed.seen.insert((name.clone(), *kind), Seen::default());
+    }
+    for ((name, kind, server), answer) in places.into_iter().zip(answers) {
+        let seen = observed.seen.entry((name, kind)).or_default();
+        match server {
+            Some(server) => seen.servers.push((server, answer)),
+            None => seen.resolver = Some(answer),
+        }
+    }
+    for seen in observed.seen.values_mut() {
+        let servers = &seen.servers;
+        let reached = |server: &str| {
+            let mut all = servers.iter();
+            all.any(|(name, a)| name == server && *a != Err(NoAnswer::Unreachable))
+        };
+        let keep: Vec<bool> = servers
+            .iter()
+            .map(|(name, a)| *a != Err(NoAnswer::Unreachable) || !reached(name))
+            .collect();
+        let mut keep = keep.into_iter();
+        seen.servers.retain(|_| keep.next().unwrap_or(true));
+    }
+}
+
+/// What the answers lead to that is not known yet: other MX hosts, names of addresses, included
+/// SPF records.
+fn follow(facts: &Facts, observed: &Observed) -> Vec<(String, RecordType)> {
+    let mut more = BTreeSet::new();
+    let mut ask = |name: &str, kinds: &[RecordType]| {
+        for kind in kinds {
+            let key = (name.to_owned(), *kind);
+            if !observed.seen.contains_key(&key) {
+                more.insert(key);
+            }
+        }
+    };
+    let addresses = [RecordType::A, RecordType::AAAA];
+    for seen in observed.seen.values() {
+        let Some(answer) = seen.best() else { continue };
+        for record in &answer.records {
+            match &record.data {
+                Data::Mx { exchange, .. } if exchange != "." => ask(exchange, &addresses),
+                Data::Ptr(name) => ask(name, &addresses),
+                data @ Data::Txt(_) => {
+                    let ours = record.owner == facts.hostname.as_str()
+                        || facts
+                            .domains
+                            .iter()
+                            .any(|(d, _)| d.as_str() == record.owner)
+                        || seen.servers.is_empty();
+                    let text = data.joined().unwrap_or_default();
+                    if ours && spf::is_spf(&text) {
+                        for name in spf::included(&text) {
+                            ask(&name, &[RecordType::TXT]);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    more.into_iter().collect()
+}
