@@ -48,6 +48,10 @@ pub enum Area {
     Port25,
     /// Whether this machine has its addresses itself
     Nat,
+    /// The names of this machine's addresses, and whether they lead back
+    Ptr,
+    /// Whether block lists have this machine's addresses
+    Dnsbl,
     /// The certificate: names, chain, expiry
     Certificate,
     /// Messages that wait
@@ -77,6 +81,8 @@ impl Area {
             Self::Ports => "Ports from inside",
             Self::Port25 => "Outgoing port 25",
             Self::Nat => "Addresses",
+            Self::Ptr => "Names of the addresses",
+            Self::Dnsbl => "Block lists",
             Self::Certificate => "Certificate",
             Self::Queue => "Queue",
             Self::Clock => "Clock",

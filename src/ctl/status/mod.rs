@@ -203,7 +203,7 @@ impl Report {
 
     /// What nothing here can do by itself.
     fn todo(&self) -> String {
-        "publish the DNS records: 'mailctl dns show'".to_owned()
+        "publish the DNS records ('mailctl dns show'), then 'mailctl dns check'".to_owned()
     }
 }
 

@@ -5,12 +5,14 @@ mod backup;
 mod certificate;
 mod clock;
 mod disk;
+mod dnsbl;
 mod listen;
 mod memory;
 mod nat;
 mod permissions;
 mod port25;
 mod ports;
+mod ptr;
 pub mod queue;
 mod state;
 mod system;
@@ -44,6 +46,8 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
         Area::Ports => ports::check(),
         Area::Port25 => port25::check(cx),
         Area::Nat => nat::check(cx),
+        Area::Ptr => ptr::check(cx),
+        Area::Dnsbl => dnsbl::check(cx),
         Area::Certificate => certificate::check(cx),
         Area::Queue => queue::check(cx),
         Area::Clock => clock::check(),

@@ -1,6 +1,6 @@
 //! Whether this machine has its addresses itself, or somebody translates them.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use anyhow::Result;
 
@@ -10,12 +10,55 @@ use crate::{
         Context,
         finding::{Area, Finding},
     },
+    dns::{Client, RESOLVER, RecordType},
 };
 
 const AREA: Area = Area::Nat;
+const LIMIT: Duration = Duration::from_secs(8);
 
-pub(super) fn check(_cx: &Context) -> Result<Vec<Finding>> {
-    Ok(judge(&address::global()?))
+pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
+    let here = address::global()?;
+    let mut findings = judge(&here);
+    if let Ok(answers) = &cx.answers {
+        let client = Client::new(RESOLVER, LIMIT)?;
+        let hostname = answers.hostname.as_str();
+        let mut named = Vec::new();
+        for kind in [RecordType::A, RecordType::AAAA] {
+            named.extend(super::ptr::forward(&client, hostname, kind)?);
+        }
+        findings.push(judge_name(hostname, &here, &named));
+    }
+    Ok(findings)
+}
+
+/// Whether the server's name leads to the addresses `named` that are `here`.
+fn judge_name(hostname: &str, here: &[IpAddr], named: &[IpAddr]) -> Finding {
+    let todo = "Publish the A and AAAA records: 'mailctl dns show'.";
+    if named.is_empty() {
+        let reason = format!("{hostname} leads to no address: nobody finds this server.");
+        return Finding::error(AREA, "name", reason, todo);
+    }
+    let translated = |a: &IpAddr| {
+        let mut family = here
+            .iter()
+            .filter(|h| h.is_ipv6() == a.is_ipv6())
+            .peekable();
+        family.peek().is_some() && family.all(is_private)
+    };
+    let strange = named.iter().filter(|a| !here.contains(a) && !translated(a));
+    let strange: Vec<String> = strange.map(ToString::to_string).collect();
+    match strange.is_empty() {
+        true => Finding::ok(AREA, "name", format!("{hostname} leads here.")),
+        false => Finding::warning(
+            AREA,
+            "name",
+            format!(
+                "{hostname} leads to {}, which is not here.",
+                strange.join(", ")
+            ),
+            todo,
+        ),
+    }
 }
 
 fn judge(here: &[IpAddr]) -> Vec<Finding> {
@@ -71,7 +114,7 @@ fn judge(here: &[IpAddr]) -> Vec<Finding> {
 
 /// Addresses that lead to a machine only from inside its own network: RFC 1918, RFC 6598, RFC 3927,
 /// RFC 4193.
-fn is_private(address: &IpAddr) -> bool {
+pub(super) fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(a) => {
             let [first, second, ..] = a.octets();
@@ -100,5 +143,22 @@ mod tests {
         assert_eq!(states(&["100.64.0.5", "fd00::1"]), [Warning, Warning]);
         assert_eq!(states(&["10.0.0.5", "203.0.113.5"]), [Ok, Ok]);
         assert_eq!(states(&["2001:db8::5"]), [Error, Ok]);
+    }
+
+    #[test]
+    fn the_name_has_to_lead_here() {
+        let list = |addresses: &[&str]| -> Vec<IpAddr> {
+            addresses.iter().map(|a| a.parse().unwrap()).collect()
+        };
+        let state = |here: &[&str], named: &[&str]| {
+            judge_name("mail.example.org", &list(here), &list(named)).state
+        };
+        let (v4, v6) = ("203.0.113.5", "2001:db8::5");
+        assert_eq!(state(&[v4, v6], &[v4, v6]), State::Ok);
+        assert_eq!(state(&[v4], &[]), State::Error);
+        assert_eq!(state(&[v4], &["203.0.113.6"]), State::Warning);
+        assert_eq!(state(&["10.0.0.5"], &[v4]), State::Ok);
+        // nothing listens there by IPv6
+        assert_eq!(state(&["10.0.0.5"], &[v4, v6]), State::Warning);
     }
 }
