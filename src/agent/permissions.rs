@@ -113,8 +113,17 @@ pub fn beside(target: &Target, paths: &Paths) -> Result<Vec<Difference>> {
     if !state.exists() {
         return Ok(Vec::new());
     }
+    let owner = fs::metadata(&state).context("looking at the state")?.uid();
+    // what is in a service's own folder is the service's matter: mail, its queue, its data
+    let ours = |item: &walkdir::DirEntry| {
+        !item.file_type().is_dir() || item.metadata().is_ok_and(|data| data.uid() == owner)
+    };
     let mut found = Vec::new();
-    for item in WalkDir::new(&state).sort_by_file_name() {
+    for item in WalkDir::new(&state)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(ours)
+    {
         let item = item.with_context(|| format!("looking into {}", state.display()))?;
         let data = item.metadata().context("looking at permissions")?;
         if data.is_symlink() {

@@ -8,12 +8,13 @@ use crate::{Setting, alone, eventually, together};
 
 /// What this world lacks, so that it is found at every check: no time servers, no well-known mail
 /// servers, an image that runs from memory, without an authority for certificates or a backup.
-const KNOWN: [&str; 5] = [
+const KNOWN: [&str; 6] = [
     "clock",
     "state",
     "backup",
     "certificate.chain",
     "disk.quotas",
+    "disk.space",
 ];
 
 /// The state of each check, and what was said of it.

@@ -74,7 +74,7 @@ fn judge_space(space: Space) -> Finding {
         size(space.free),
         size(space.total)
     );
-    if free < 5 || space.free < 256 * MIB {
+    if free < 5 || space.free < 64 * MIB {
         let reason = format!("{text}: mail is soon put off.");
         Finding::error(AREA, "space", reason, ROOM)
     } else if free < 15 {
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(state(1 << 29), State::Error);
         let tiny = Space {
             total: 300 * MIB,
-            free: 250 * MIB,
+            free: 60 * MIB,
             files: 0,
             files_free: 0,
         };

@@ -37,13 +37,13 @@ fn judge(meminfo: &str) -> Result<Finding> {
     let (total, available) = (value("MemTotal:")? / 1024, value("MemAvailable:")? / 1024);
     let text = format!("{available} of {total} MiB are available");
     Ok(match available {
-        0..48 => Finding::error(
+        0..32 => Finding::error(
             AREA,
             "available",
             format!("{text}: services are soon ended by the kernel."),
             "Take a machine with more memory; 'systemctl status' shows what needs it.",
         ),
-        48..128 => Finding::warning(
+        32..64 => Finding::warning(
             AREA,
             "available",
             format!("{text}."),
@@ -86,7 +86,7 @@ mod tests {
             |kib: u32| format!("MemTotal: 1000448 kB\nMemFree: 5 kB\nMemAvailable: {kib} kB\n");
         let state = |kib| judge(&text(kib)).unwrap().state;
         assert_eq!(state(500_000), State::Ok);
-        assert_eq!(state(100_000), State::Warning);
+        assert_eq!(state(50_000), State::Warning);
         assert_eq!(state(20_000), State::Error);
         assert!(judge("MemTotal: 5 kB\n").is_err());
     }
