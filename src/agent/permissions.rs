@@ -28,12 +28,12 @@ pub struct Difference {
     pub how: String,
 }
 
-/// Plans as an apply of the kept answers would, and compares owners and modes: how many files and
-/// folders there are in the plan, and those that differ or are missing.
+/// Plans as an apply of the kept answers would, and compares owners and modes: the files and folders
+/// that differ or are missing.
 ///
 /// # Errors
 /// When there are no answers, or they cannot be planned.
-pub fn planned(target: &Target, paths: &Paths) -> Result<(usize, Vec<Difference>)> {
+pub fn planned(target: &Target, paths: &Paths) -> Result<Vec<Difference>> {
     let answers = Kept::read(target, paths)?.current()?;
     let wanted = Wanted {
         answers: answers.context("there are no answers yet")?,
@@ -52,15 +52,14 @@ pub fn planned(target: &Target, paths: &Paths) -> Result<(usize, Vec<Difference>
         now: 0,
     })?;
     let changes = steps.iter().flat_map(|step| &step.changes);
-    let entries: Vec<&Entry> = changes.filter_map(entry).collect();
     let mut differences = Vec::new();
-    for entry in &entries {
+    for entry in changes.filter_map(entry) {
         if let Some(how) = differs(target, entry)? {
             let path = entry.path.clone();
             differences.push(Difference { path, how });
         }
     }
-    Ok((entries.len(), differences))
+    Ok(differences)
 }
 
 fn entry(change: &Change) -> Option<&Entry> {

@@ -115,11 +115,12 @@ mod tests {
         Finding::warning(Area::Disk, id, "little", "more")
     }
 
-    fn after(before: &[Finding], now: &[Finding]) -> (Vec<String>, Vec<String>, usize) {
+    fn after(before: &[&Finding], now: &[&Finding]) -> (Vec<String>, Vec<String>, usize) {
         let snapshot = Snapshot {
-            troubles: before.to_vec(),
+            troubles: before.iter().copied().cloned().collect(),
         };
-        let (change, kept) = snapshot.compare(now);
+        let now: Vec<Finding> = now.iter().copied().cloned().collect();
+        let (change, kept) = snapshot.compare(&now);
         let ids = |list: &[Finding]| list.iter().map(|f| f.id.clone()).collect();
         (ids(&change.new), ids(&change.gone), kept.troubles.len())
     }
@@ -131,14 +132,14 @@ mod tests {
         let well = Finding::ok(Area::Disk, "space", "much");
         let worse = Finding::error(Area::Disk, "space", "none", "more");
         let id = || vec!["disk.space".to_owned()];
-        assert_eq!(after(&[], &[well.clone()]), (none(), none(), 0));
-        assert_eq!(after(&[], &[one.clone()]), (id(), none(), 1));
-        assert_eq!(after(&[one.clone()], &[one.clone()]), (none(), none(), 1));
-        assert_eq!(after(&[one.clone()], &[worse.clone()]), (id(), none(), 1));
+        assert_eq!(after(&[], &[&well]), (none(), none(), 0));
+        assert_eq!(after(&[], &[&one]), (id(), none(), 1));
+        assert_eq!(after(&[&one], &[&one]), (none(), none(), 1));
+        assert_eq!(after(&[&one], &[&worse]), (id(), none(), 1));
         // better is no news, but the worse afterwards is
-        assert_eq!(after(&[worse], &[one.clone()]), (none(), none(), 1));
-        assert_eq!(after(&[one.clone()], &[well]), (none(), id(), 0));
-        assert_eq!(after(&[one], &[]), (none(), id(), 0));
+        assert_eq!(after(&[&worse], &[&one]), (none(), none(), 1));
+        assert_eq!(after(&[&one], &[&well]), (none(), id(), 0));
+        assert_eq!(after(&[&one], &[]), (none(), id(), 0));
     }
 
     #[test]
@@ -146,7 +147,7 @@ mod tests {
         let one = warning("space");
         for now in ["space", ""] {
             let unknown = Finding::unknown(Area::Disk, now, "no answer");
-            assert_eq!(after(&[one.clone()], &[unknown]), (vec![], vec![], 1));
+            assert_eq!(after(&[&one], &[&unknown]), (vec![], vec![], 1));
         }
     }
 }

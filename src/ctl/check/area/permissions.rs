@@ -20,17 +20,17 @@ pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
         bail!("{error}");
     }
     let server = &cx.server;
-    let (count, planned) = permissions::planned(&server.target, &server.paths)?;
+    let planned = permissions::planned(&server.target, &server.paths)?;
     let mut secrets = permissions::beside(&server.target, &server.paths)?;
     // told once is enough
     secrets.retain(|secret| planned.iter().all(|p| p.path != secret.path));
-    Ok(vec![judge(count, &planned), judge_secrets(&secrets)])
+    Ok(vec![judge(&planned), judge_secrets(&secrets)])
 }
 
-fn judge(count: usize, differences: &[Difference]) -> Finding {
+fn judge(differences: &[Difference]) -> Finding {
     match differences {
         [] => {
-            let text = format!("All {count} files and folders of the agent are as planned.");
+            let text = "Every file and folder of the agent is as planned.";
             Finding::ok(AREA, "planned", text)
         }
         some => Finding::error(
@@ -72,13 +72,13 @@ mod tests {
 
     #[test]
     fn many_are_counted() {
-        assert_eq!(judge(7, &[]).state, State::Ok);
+        assert_eq!(judge(&[]).state, State::Ok);
         assert_eq!(judge_secrets(&[]).state, State::Ok);
         let one = Difference {
             path: "/var/lib/ezmail/tls/key.pem".into(),
             how: "mode 644 instead of 600".to_owned(),
         };
-        let finding = judge(7, &vec![one; 7]);
+        let finding = judge(&vec![one; 7]);
         assert_eq!(finding.state, State::Error);
         assert!(
             finding.reason.ends_with("600\nand 2 more"),
