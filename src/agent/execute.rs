@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where the templates are, in the image.
-const TEMPLATES: &str = "/usr/share/ezmail/templates";
+pub(super) const TEMPLATES: &str = "/usr/share/ezmail/templates";
 
 /// Plans, and then writes and starts what was planned; in a dry run, shows it. What is kept for the
 /// next boot is written last, when the daemons' own checkers have passed the rest.

@@ -19,6 +19,7 @@ pub mod link;
 pub mod page;
 pub mod passwords;
 pub mod paths;
+pub mod permissions;
 pub mod release;
 pub mod render;
 pub mod services;

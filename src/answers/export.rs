@@ -14,6 +14,9 @@ impl Answers {
     /// When a value cannot be written as TOML, which none can be that came out of `parse`.
     pub fn to_toml(&self) -> Result<Secret> {
         let mut table = Table::try_from(self).context("writing the answers as TOML")?;
+        if let Some(url) = &self.webhook {
+            set(&mut table, "webhook", url);
+        }
         reveal_keys(self, &mut table);
         reveal_certificate(self, &mut table);
         reveal_backup(self, &mut table);

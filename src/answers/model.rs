@@ -29,6 +29,9 @@ pub struct Answers {
     /// Where the server's notices go, if not to the postmaster: see [`Answers::notices_to`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notify: Option<Address>,
+    /// The https address that is told the same; who knows it can write there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Secret>,
     /// The IANA name of the server's time zone.
     pub timezone: String,
     /// The mail domains, at least one.

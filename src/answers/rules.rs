@@ -115,6 +115,8 @@ rules! {
     Notify = "notify", Error;
     /// Notices to the very server that they are about.
     NotifyOwn = "notify-own-domain", Warning;
+    /// Not an address that a webhook can have.
+    Webhook = "webhook", Error;
     /// Not a time zone.
     TimeZone = "time-zone", Error;
     /// Not a crypt(5) hash of the kinds that the console takes, or one that costs too much.

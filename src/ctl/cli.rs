@@ -1,18 +1,15 @@
 //! The command line of `mailctl`.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, daily, dkim, dns, domain, output, server::Server, status, user,
+    alias, answers, app_password, check, daily, dkim, dns, domain, output, server::Server, status,
+    user,
 };
-use crate::agent::{health, release::Release, status as agent_status};
 
 /// Looks after the mail server it runs on.
 #[derive(Debug, Parser)]
@@ -24,13 +21,15 @@ use crate::agent::{health, release::Release, status as agent_status};
 )]
 #[command(after_help = "\
 Examples:
-  mailctl status            do all services run?
+  mailctl status            the server on one screen
   mailctl status --json     the same for a script
   mailctl user list         who has a mailbox
+  mailctl check             is all as it has to be, and if not, what helps?
   mailctl dns show          the records to publish, as a zone file
   mailctl daily --show      what the daily mail would tell
 
-Exit status: 0 done and well, 1 failed, 3 'status' found a service that does not run.")]
+Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 'status' found a
+service that does not run, or 'check' a warning or an error.")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(
@@ -62,16 +61,16 @@ enum Command {
     /// The answers file of this server
     #[command(subcommand)]
     Answers(answers::Answers),
-    /// Tell whether every service runs, and what the agent did at boot
+    /// Show the server on one screen: services, space, certificate, mail, troubles
     Status {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Write to the postmaster about what has changed and is not well
+    /// Write to the administrator about what has changed and is not well
     ///
-    /// A timer does this once a day. When nothing has changed since the last
-    /// mail, none is sent.
+    /// A timer does this once a day, to 'notify' in the answers or else the
+    /// postmaster. When nothing has changed since the last mail, none is sent.
     Daily {
         /// Print what there is to tell, and send nothing
         #[arg(long)]
@@ -83,6 +82,8 @@ enum Command {
     /// The DNS records of this server
     #[command(subcommand)]
     Dns(dns::Dns),
+    /// Look at everything that mail depends on, and say what helps
+    Check(check::Check),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -105,17 +106,17 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alias(command) => alias::run(command, &server),
         Command::AppPassword(command) => app_password::run(command, &server),
         Command::Answers(command) => answers::run(command, &server),
-        Command::Status { json } => show_status(json),
-        Command::Daily { show: true } => {
-            output::text(&daily::text(&report()?))?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Daily { show: false } => {
-            output::text(&format!("{}\n", daily::send(&report()?, &server)?))?;
+        Command::Status { json } => show_status(json, &server),
+        Command::Daily { show } => {
+            match show {
+                true => daily::show(&server)?,
+                false => daily::run(&server)?,
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
+        Command::Check(command) => check::run(&command, &server),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -128,22 +129,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-fn report() -> Result<status::Report> {
-    let path = Path::new(agent_status::FILE);
-    let agent = path
-        .exists()
-        .then(|| agent_status::Status::load(path))
-        .transpose()?;
-    Ok(status::Report {
-        version: env!("CARGO_PKG_VERSION"),
-        image: Release::read()?,
-        services: health::services()?,
-        agent,
-    })
-}
-
-fn show_status(json: bool) -> Result<ExitCode> {
-    let report = report()?;
+fn show_status(json: bool, server: &Server) -> Result<ExitCode> {
+    let report = status::report(server)?;
     if json {
         output::json(&report)?;
     } else {

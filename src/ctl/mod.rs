@@ -5,6 +5,7 @@ pub mod alias;
 pub mod answers;
 pub mod app_password;
 pub mod ask;
+pub mod check;
 pub mod cli;
 pub mod daily;
 pub mod dkim;

@@ -12,6 +12,7 @@ mod boot;
 mod captures;
 mod daily;
 mod hardening;
+mod health;
 #[cfg(feature = "by-hand")]
 mod hold;
 mod incoming;

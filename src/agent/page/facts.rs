@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::address;
+use super::{NOTICES, address};
 use crate::{
     agent::{
         health::{self, Health, PARTS, Service},
@@ -46,6 +46,8 @@ pub struct Facts {
     pub self_signed: bool,
     /// Where the DNS records to publish are kept.
     pub records: PathBuf,
+    /// What the last daily check found broken, a line each.
+    pub notices: Vec<String>,
 }
 
 /// The agent.
@@ -101,6 +103,10 @@ impl Facts {
             console_password: shadow::root_hash(&text(Path::new(shadow::FILE))?).is_some(),
             self_signed: is_self_signed(&paths)?,
             records: paths.records,
+            notices: text(Path::new(NOTICES))?
+                .lines()
+                .map(str::to_owned)
+                .collect(),
         })
     }
 }

@@ -17,6 +17,9 @@ use rustix::{stdio::stdout, termios::isatty};
 
 use facts::Facts;
 
+/// Where `mailctl daily` leaves what the page is to tell, a line each: gone with the boot.
+pub const NOTICES: &str = "/run/ezmail/notices.txt";
+
 /// Prints the page once, or with `follow` keeps the terminal up to date until it is closed.
 ///
 /// # Errors

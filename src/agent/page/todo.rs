@@ -25,6 +25,10 @@ pub(super) fn left(facts: &Facts, status: &Status) -> Vec<Item> {
                 .to_owned(),
         });
     }
+    items.extend(facts.notices.iter().map(|text| Item {
+        style: Style::Bad,
+        text: text.clone(),
+    }));
     if !facts.ssh.keys {
         let text = "Name an SSH key in the answers: nobody can log in from outside.";
         items.push(plain(text.to_owned()));

@@ -1,4 +1,4 @@
-//! `[acme]`: whom to ask for a certificate.
+//! `[acme]`, whom to ask for a certificate, and `webhook`: addresses on the web.
 
 use super::Context;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
         rules::Rule,
     },
     mail::address::{DomainError, DomainName},
+    util::secret::Secret,
 };
 
 /// Reads `[acme]`.
@@ -37,6 +38,21 @@ fn directory_url(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
             let help = "write the address that the authority gives, such as \
                         `https://acme.example.net/directory`";
             cx.about(Rule::AcmeDirectory, value, message, help);
+            None
+        }
+    }
+}
+
+/// `webhook`: what is told there is about the server's faults, so https alone.
+pub(super) fn webhook(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Secret> {
+    let value = root.text("webhook")?;
+    match https(value.text) {
+        Ok(url) => Some(Secret::new(url)),
+        Err(e) => {
+            let message = format!("this is not the address of a webhook: {e}");
+            let help = "write the address that the other side gives, such as \
+                        `https://chat.example.net/hooks/4f1c`";
+            cx.about(Rule::Webhook, &value, message, help);
             None
         }
     }

@@ -76,6 +76,7 @@ pub(super) fn check(
     let postmaster = server::postmaster(root, &users, &mut cx);
     aliases::follow(root, &aliases, postmaster.as_ref(), &mut cx);
     let notify = server::notify(root, postmaster.as_ref(), &mut cx);
+    let webhook = acme::webhook(root, &mut cx);
     let timezone = server::timezone(root, &mut cx);
     let ssh = ssh::check(root, &mut cx);
     let console = console::check(root, hostname.as_ref(), &mut cx);
@@ -94,6 +95,7 @@ pub(super) fn check(
         hostname: hostname?,
         postmaster: postmaster?,
         notify,
+        webhook,
         timezone: timezone?,
         domains,
         users,

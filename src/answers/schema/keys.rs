@@ -56,12 +56,20 @@ pub const KEYS: &[Key] = &[
     Key::new("notify", Kind::String, "a mail address")
         .default("the postmaster")
         .pattern(ADDRESS)
-        .later("until a later version does, nothing is sent there")
         .example("\"me@example.net\"")
         .doc(
             "Where the server's own notices go: what failed, what changed, what is left to do. \
              Better an address elsewhere: one of the server's own gets no mail when mail is what \
              is broken.",
+        ),
+    Key::new("webhook", Kind::String, "an https address")
+        .secret()
+        .pattern(r"^https://")
+        .example("\"https://chat.example.net/hooks/4f1c\"")
+        .doc(
+            "A web address that is told the same as `notify`, by a POST with JSON in it: `server`, \
+             `text` for people, and the findings in `new` and `gone`. It is a way out when mail \
+             is what is broken. Who knows the address can write there: keep it to yourself.",
         ),
     Key::new("timezone", Kind::String, "the name of a time zone")
         .default("`\"UTC\"`")

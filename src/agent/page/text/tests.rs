@@ -43,6 +43,7 @@ fn well() -> Facts {
         console_password: false,
         self_signed: false,
         records: "/var/lib/ezmail/dns-records.txt".into(),
+        notices: Vec::new(),
     }
 }
 
@@ -244,4 +245,15 @@ fn a_long_name_does_not_break_the_page() {
         ..well()
     };
     assert!(screen(&facts).contains("5555:6666"));
+}
+
+#[test]
+fn what_the_daily_check_found_is_to_be_done() {
+    let mut facts = well();
+    facts.notices = vec![
+        "Outgoing port 25: No mail server can be reached by IPv4: the provider blocks port 25. \
+         ('mailctl check port25')"
+            .to_owned(),
+    ];
+    insta::assert_snapshot!(screen(&facts));
 }

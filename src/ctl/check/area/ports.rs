@@ -1,0 +1,211 @@
+//! The ports, from inside: does each answer as it should, and does nothing else listen?
+
+use std::{
+    collections::BTreeSet,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use super::listen;
+use crate::{
+    ctl::check::finding::{Area, Finding},
+    util::{files, run::Task},
+};
+
+const AREA: Area = Area::Ports;
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// What a port answers with.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// A line that begins so.
+    Line(&'static str),
+    /// TLS; the word is curl's for the protocol in it.
+    Tls(&'static str),
+}
+
+/// A port, what it is for, what it answers with, and whose it is.
+type Served = (u16, &'static str, Answer, &'static str);
+
+const SERVED: [Served; 5] = [
+    (25, "mail from other servers", Answer::Line("220 "), "smtpd"),
+    (465, "mail from users, TLS", Answer::Tls("smtps"), "smtpd"),
+    (
+        587,
+        "mail from users, STARTTLS",
+        Answer::Line("220 "),
+        "smtpd",
+    ),
+    (993, "IMAP, TLS", Answer::Tls("imaps"), "dovecot"),
+    (4190, "filters, ManageSieve", Answer::Line("\""), "dovecot"),
+];
+
+/// What may be reached from outside. 80 is for proving names to a certificate authority, 68 and 546
+/// are for getting an address.
+const ALLOWED: [listen::Port; 9] = [
+    ("tcp", 22),
+    ("tcp", 25),
+    ("tcp", 80),
+    ("tcp", 465),
+    ("tcp", 587),
+    ("tcp", 993),
+    ("tcp", 4190),
+    ("udp", 68),
+    ("udp", 546),
+];
+
+pub(super) fn check() -> Result<Vec<Finding>> {
+    let mut findings: Vec<Finding> = thread::scope(|scope| {
+        let asked = SERVED.map(|served| scope.spawn(move || judge(served, ask(served))));
+        let joined = asked.into_iter().map(|thread| thread.join().ok());
+        joined.flatten().collect()
+    });
+    let ephemeral = Path::new("/proc/sys/net/ipv4/ip_local_port_range");
+    let ephemeral = listen::range(&files::read_to_string(ephemeral)?);
+    let ephemeral = ephemeral.context("the kernel's range of ports cannot be read")?;
+    let mut open = BTreeSet::new();
+    for name in listen::tables() {
+        let path = Path::new("/proc/net").join(name);
+        // without IPv6 in the kernel there are no such tables
+        if path.exists() {
+            open.extend(listen::open(
+                name,
+                &files::read_to_string(&path)?,
+                ephemeral,
+            ));
+        }
+    }
+    findings.push(judge_others(&open));
+    Ok(findings)
+}
+
+/// What the port answered: its first line, or nothing for TLS that came about.
+fn ask((port, _, answer, _): Served) -> Result<String, String> {
+    match answer {
+        Answer::Line(_) => {
+            line(SocketAddr::from(([127, 0, 0, 1], port))).map_err(|e| e.to_string())
+        }
+        Answer::Tls(scheme) => tls(scheme, port).map_err(|e| format!("{e:#}")),
+    }
+}
+
+fn line(address: SocketAddr) -> std::io::Result<String> {
+    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
+}
+
+/// By curl(1), which need not get further than through the handshake.
+fn tls(scheme: &str, port: u16) -> Result<String> {
+    let mut command = Command::new("curl");
+    command.args([
+        "-q",
+        "--silent",
+        "--insecure",
+        "--noproxy",
+        "*",
+        "--max-time",
+    ]);
+    command.arg(LIMIT.as_secs().to_string());
+    command.args([
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{time_appconnect} %{errormsg}",
+    ]);
+    command.arg(format!("{scheme}://127.0.0.1:{port}/"));
+    let done = Task::new("asking for TLS", command).outcome()?;
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let (time, message) = text.split_once(' ').unwrap_or_default();
+    match time.parse::<f64>() {
+        Ok(time) if time > 0.0 => Ok(String::new()),
+        _ => anyhow::bail!("{}", message.trim()),
+    }
+}
+
+fn judge((port, purpose, answer, unit): Served, found: Result<String, String>) -> Finding {
+    let id = port.to_string();
+    let todo = format!("See 'journalctl -u {unit}', then 'systemctl restart {unit}'.");
+    let reason = match (found, answer) {
+        (Ok(line), Answer::Line(begin)) if line.starts_with(begin) => {
+            return Finding::ok(AREA, &id, format!("{purpose}: it greets."));
+        }
+        (Ok(_), Answer::Tls(_)) => {
+            return Finding::ok(AREA, &id, format!("{purpose}: it speaks TLS."));
+        }
+        (Ok(line), Answer::Line(_)) if line.is_empty() => "it hangs up".to_owned(),
+        (Ok(line), Answer::Line(_)) => format!("it greets with '{line}'"),
+        (Err(error), _) => error,
+    };
+    Finding::error(AREA, &id, format!("{purpose}: {reason}."), todo)
+}
+
+fn judge_others(open: &BTreeSet<listen::Port>) -> Finding {
+    let others = open.iter().filter(|port| !ALLOWED.contains(port));
+    let others: Vec<String> = others.map(|(p, number)| format!("{p} {number}")).collect();
+    match others.is_empty() {
+        true => Finding::ok(AREA, "others", "Nothing else listens."),
+        false => Finding::warning(
+            AREA,
+            "others",
+            format!(
+                "There listens more than a mail server needs: {}. The firewall keeps it from \
+                 outside.",
+                others.join(", ")
+            ),
+            "'ss -tulnp' shows whose it is.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ctl::check::finding::State;
+
+    #[test]
+    fn every_port_is_judged_by_its_answer() {
+        let state = |port: usize, found: Result<&str, &str>| {
+            judge(
+                SERVED[port],
+                found.map(str::to_owned).map_err(str::to_owned),
+            )
+            .state
+        };
+        assert_eq!(state(0, Ok("220 mail.example.org ESMTP")), State::Ok);
+        assert_eq!(state(0, Ok("421 too many")), State::Error);
+        assert_eq!(state(0, Ok("")), State::Error);
+        assert_eq!(state(1, Ok("")), State::Ok);
+        assert_eq!(state(3, Err("Connection refused")), State::Error);
+        let finding = judge(
+            SERVED[4],
+            Ok("\"IMPLEMENTATION\" \"Dovecot Pigeonhole\"".into()),
+        );
+        assert_eq!(
+            (finding.id.as_str(), finding.state),
+            ("ports.4190", State::Ok)
+        );
+    }
+
+    #[test]
+    fn a_stranger_is_named() {
+        let mut open: BTreeSet<listen::Port> = [("tcp", 25), ("tcp", 22)].into();
+        assert_eq!(judge_others(&open).state, State::Ok);
+        open.insert(("tcp", 11334));
+        let finding = judge_others(&open);
+        assert_eq!(finding.state, State::Warning);
+        assert!(
+            finding.reason.contains("needs: tcp 11334."),
+            "{}",
+            finding.reason
+        );
+    }
+}

@@ -1,0 +1,333 @@
+//! `mailctl status`: the server in one look.
+
+mod gather;
+mod today;
+
+use std::fmt;
+
+use serde::Serialize;
+use textwrap::{Options, WordSplitter};
+
+pub use gather::report;
+pub use today::Today;
+
+use super::check::{
+    area::{queue::Queue, size, span},
+    finding::{Finding, State},
+};
+use crate::agent::{
+    health::{Health, Service},
+    release::Release,
+    status::{MEMORY, Outcome, Status as Agent},
+};
+
+/// Widest line.
+const WIDTH: usize = 80;
+/// Of what the agent said, and of a list, so many lines are shown.
+const LINES: usize = 5;
+
+/// All that `mailctl status` tells.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// This program's version.
+    pub version: &'static str,
+    /// The image it runs in.
+    pub image: Release,
+    /// The services; none for a server in a folder.
+    pub services: Vec<Service>,
+    /// What the agent's last apply did; none before the first.
+    pub agent: Option<Agent>,
+    /// The server's name, once there are answers.
+    pub hostname: Option<String>,
+    /// Seconds since the machine was started.
+    pub up: Option<u64>,
+    /// The space where the state lies.
+    pub volume: Option<Volume>,
+    /// How many of what there are.
+    pub counts: Option<Counts>,
+    /// What `mailctl check certificate` says.
+    pub certificate: Vec<Finding>,
+    /// What waits.
+    pub queue: Option<Queue>,
+    /// The mail since midnight.
+    pub today: Option<Today>,
+    /// The warnings and errors of the last daily check; none before the first.
+    pub last_check: Option<Vec<Finding>>,
+    /// What could not be found out, and why.
+    pub unknown: Vec<String>,
+}
+
+/// The space of a file system, in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Volume {
+    /// All of it.
+    pub total: u64,
+    /// What is free.
+    pub free: u64,
+}
+
+/// What is in the database.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Counts {
+    /// Domains.
+    pub domains: i64,
+    /// Users.
+    pub users: i64,
+}
+
+impl Report {
+    /// Whether every service runs.
+    pub fn is_well(&self) -> bool {
+        self.services.iter().all(|s| s.state.active == "active")
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        self.setup(&mut lines);
+        self.mail(&mut lines);
+        lines.push(("Last check", self.last()));
+        if self.hostname.is_some() {
+            lines.push(("Left to do", self.todo()));
+        }
+        for text in self.unknown.iter().take(LINES) {
+            lines.push(("Not known", text.clone()));
+        }
+        lines
+    }
+
+    /// How the server came to be what it is.
+    fn setup(&self, lines: &mut Vec<(&'static str, String)>) {
+        match &self.agent {
+            None => lines.push((
+                "Answers",
+                "the agent has not run since this boot".to_owned(),
+            )),
+            Some(agent) => {
+                let source = agent.source.as_deref().unwrap_or("none");
+                let said = match agent.outcome {
+                    Outcome::Ready => format!("applied: {source}"),
+                    Outcome::Waiting => "there are none yet".to_owned(),
+                    Outcome::Failed => "NOT APPLIED".to_owned(),
+                };
+                lines.push(("Answers", said));
+                let message = agent.message.as_deref().unwrap_or("");
+                let said: Vec<&str> = message.lines().collect();
+                for line in said.iter().take(LINES) {
+                    lines.push(("", (*line).to_owned()));
+                }
+                if said.len() > LINES {
+                    let left = said.len() - LINES;
+                    let more = format!("... {left} more lines: 'journalctl -u ezmail-agent'");
+                    lines.push(("", more));
+                }
+            }
+        }
+        let device = self.agent.as_ref().and_then(|a| a.state.clone());
+        let ready = |agent: &Agent| agent.outcome == Outcome::Ready;
+        let memory = device.is_none() && self.agent.as_ref().is_some_and(ready);
+        let mut place = device.map_or_else(String::new, |d| format!("state volume: {d}, "));
+        if memory && !self.services.is_empty() {
+            place = format!("{MEMORY}; ");
+        }
+        if let Some(volume) = self.volume {
+            let (free, total) = (size(volume.free), size(volume.total));
+            lines.push(("State", format!("{place}{free} of {total} are free")));
+        } else if !place.is_empty() {
+            let place = place.trim_end_matches([' ', ',', ';']);
+            lines.push(("State", place.to_owned()));
+        }
+        let certificate = self.certificate.iter().filter(|f| {
+            f.state.is_trouble() || f.id.ends_with(".expiry") || f.id.ends_with(".names")
+        });
+        let certificate: Vec<&str> = certificate.map(|f| f.reason.as_str()).collect();
+        if !certificate.is_empty() {
+            lines.push(("Certificate", certificate.join(" ")));
+        }
+    }
+
+    fn mail(&self, lines: &mut Vec<(&'static str, String)>) {
+        if let Some(counts) = self.counts {
+            let of = |n: i64, word: &str| match n {
+                1 => format!("1 {word}"),
+                n => format!("{n} {word}s"),
+            };
+            let text = format!(
+                "{}, {}",
+                of(counts.users, "user"),
+                of(counts.domains, "domain")
+            );
+            lines.push(("Mailboxes", text));
+        }
+        if let Some(today) = self.today {
+            let text = format!(
+                "{} accepted, {} refused, {} delivered here, {} sent",
+                today.accepted, today.refused, today.delivered, today.sent
+            );
+            lines.push(("Mail today", text));
+        }
+        if let Some(queue) = &self.queue {
+            let now = super::server::now().unwrap_or(0);
+            let text = match queue.oldest {
+                Some(oldest) => {
+                    let age = span((now - oldest).max(0).unsigned_abs());
+                    format!("{} waiting, the oldest for {age}", queue.count)
+                }
+                None => "empty".to_owned(),
+            };
+            lines.push(("Queue", text));
+        }
+    }
+
+    /// The names of what the last daily check found.
+    fn last(&self) -> String {
+        let Some(found) = &self.last_check else {
+            return "none yet; 'mailctl check' looks at everything".to_owned();
+        };
+        let names = |state| -> Vec<&str> {
+            let found = found.iter().filter(|f| f.state == state);
+            found.map(|f| f.id.as_str()).collect()
+        };
+        let (errors, warnings) = (names(State::Error), names(State::Warning));
+        let mut parts = Vec::new();
+        if !errors.is_empty() {
+            parts.push(format!("ERRORS: {}", errors.join(", ")));
+        }
+        if !warnings.is_empty() {
+            parts.push(format!("warnings: {}", warnings.join(", ")));
+        }
+        match parts.is_empty() {
+            true => "nothing was found; 'mailctl check' looks again".to_owned(),
+            false => format!("{}; see 'mailctl check'", parts.join("; ")),
+        }
+    }
+
+    /// What nothing here can do by itself.
+    fn todo(&self) -> String {
+        "publish the DNS records ('mailctl dns show'), then 'mailctl dns check'".to_owned()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let image = self.image.to_string();
+        let name = self.hostname.as_deref().unwrap_or("");
+        let up = self
+            .up
+            .map_or_else(String::new, |up| format!(", up {}", span(up)));
+        let left = format!("{image}{up}");
+        let gap = WIDTH.saturating_sub(left.len() + name.len()).max(1);
+        writeln!(
+            f,
+            "{}",
+            format!("{left}{}{name}", " ".repeat(gap)).trim_end()
+        )?;
+        for service in &self.services {
+            let health = service.state.health();
+            let word = match health {
+                Health::Failed | Health::Stopped => health.word().to_uppercase(),
+                _ => health.word().to_owned(),
+            };
+            // an instance's number says nothing to a person
+            let name = service.name().split('@').next().unwrap_or_default();
+            writeln!(f, "  {name:<9}  {word:<9}  {}", service.purpose)?;
+        }
+        for (title, text) in self.lines() {
+            let indent = " ".repeat(13);
+            let options = Options::new(WIDTH)
+                .subsequent_indent(&indent)
+                .word_splitter(WordSplitter::NoHyphenation)
+                .break_words(false);
+            let line = format!("{title:<11}  {text}");
+            writeln!(f, "{}", textwrap::fill(&line, options))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{agent::health::tests::services_like, ctl::check::finding::Area};
+
+    fn report(services: Vec<Service>, state: Option<&str>) -> Report {
+        let mut agent = Agent::new(Outcome::Ready, Some("the volume EZMAIL".into()), None);
+        agent.state = state.map(str::to_owned);
+        Report {
+            version: "0",
+            image: Release::parse("IMAGE_ID=ezmail-arch\nIMAGE_VERSION=0.1.0\n"),
+            services,
+            agent: Some(agent),
+            hostname: Some("mail.example.org".to_owned()),
+            up: Some(300_000),
+            volume: Some(Volume {
+                total: 20 << 30,
+                free: 13 << 30,
+            }),
+            counts: Some(Counts {
+                domains: 1,
+                users: 2,
+            }),
+            certificate: vec![Finding::ok(
+                Area::Certificate,
+                "expiry",
+                "It is valid until 2027-01-31.",
+            )],
+            queue: Some(Queue::default()),
+            today: Some(Today {
+                accepted: 12,
+                refused: 3,
+                delivered: 9,
+                sent: 2,
+            }),
+            last_check: Some(Vec::new()),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// The report, which must fit a terminal.
+    fn screen(report: &Report) -> String {
+        let text = report.to_string();
+        assert!(text.lines().count() < 24, "{text}");
+        assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+        text
+    }
+
+    #[test]
+    fn the_report_names_every_service() {
+        let services = services_like([
+            ("active", "exited"),
+            ("active", "running"),
+            ("failed", "failed"),
+            ("active", "running"),
+            ("active", "running"),
+            ("inactive", "dead"),
+        ]);
+        let mut report = report(services, None);
+        report.last_check = Some(vec![
+            Finding::error(Area::Port25, "ipv4", "x", "y"),
+            Finding::warning(Area::Backup, "", "x", "y"),
+        ]);
+        assert!(!report.is_well());
+        insta::assert_snapshot!(screen(&report));
+    }
+
+    #[test]
+    fn all_running_is_well() {
+        let report = report(services_like([("active", "running"); 6]), Some("/dev/vda"));
+        assert!(report.is_well());
+        let text = screen(&report);
+        assert!(text.contains("state volume: /dev/vda"), "{text}");
+        insta::assert_snapshot!("all_is_well", text);
+    }
+
+    #[test]
+    fn refused_answers_are_told_in_short() {
+        let mut report = report(services_like([("inactive", "dead"); 6]), None);
+        let said: Vec<String> = (0..20).map(|n| format!("line {n}")).collect();
+        report.agent = Some(Agent::new(Outcome::Failed, None, Some(said.join("\n"))));
+        report.hostname = None;
+        report.counts = None;
+        report.certificate = Vec::new();
+        insta::assert_snapshot!(screen(&report));
+    }
+}
