@@ -43,7 +43,7 @@ pub fn text(report: &Report) -> String {
     }
     for service in &report.services {
         let health = service.state.health();
-        if matches!(health, Health::Failed | Health::Stopped) {
+        if matches!(health, Health::Failed | Health::Stopped | Health::Held) {
             add(&format!(
                 "{} ({}): {}; {}. See 'journalctl -u {}'.",
                 service.unit,
