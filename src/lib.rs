@@ -14,6 +14,8 @@
 //! addresses, passwords and DKIM keys; [`encpipe`] is the stream encryption of backups, for the
 //! program of that name and for `mailctl backup`; [`iso9660`] looks into images.
 //!
+//! [`programs`] makes manual pages and completions of all command lines.
+//!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
 
@@ -25,4 +27,5 @@ pub mod filter;
 pub mod host;
 pub mod iso9660;
 pub mod mail;
+pub mod programs;
 pub mod util;
