@@ -6,11 +6,14 @@ use std::{
 };
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{daily, dns, output, server::Server, status};
-use crate::agent::{health, release::Release, status as agent_status};
+use super::{daily, dns, log, output, queue, roundtrip, server::Server, service, spam, status};
+use crate::{
+    agent::{health, release::Release, status as agent_status},
+    programs,
+};
 
 /// Looks after the mail server it runs on.
 #[derive(Debug, Parser)]
@@ -45,6 +48,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Tell whether every service runs, and what the agent did at boot
+    #[command(after_help = "\
+Examples:
+  mailctl status          do all services run?
+  mailctl status --json   the same for a script")]
     Status {
         /// As JSON
         #[arg(long)]
@@ -54,6 +61,10 @@ enum Command {
     ///
     /// A timer does this once a day. When nothing has changed since the last
     /// mail, none is sent.
+    #[command(after_help = "\
+Examples:
+  mailctl daily          send it, if there is something new
+  mailctl daily --show   what there is to tell")]
     Daily {
         /// Print what there is to tell, and send nothing
         #[arg(long)]
@@ -62,7 +73,18 @@ enum Command {
     /// The DNS records of this server
     #[command(subcommand)]
     Dns(dns::Dns),
+    #[command(subcommand)]
+    Queue(queue::Queue),
+    Log(log::Log),
+    #[command(subcommand)]
+    Spam(spam::Spam),
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    Test(roundtrip::Test),
     /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  mailctl completions bash > /etc/bash_completion.d/mailctl")]
     Completions {
         /// The shell
         shell: Shell,
@@ -89,14 +111,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Dns(command) => dns::run(command, &server),
+        Command::Queue(command) => queue::run(command, &server),
+        Command::Log(args) => log::run(&args, &server),
+        Command::Spam(command) => spam::run(command, &server),
+        Command::Service(command) => service::run(command, &server),
+        Command::Test(args) => roundtrip::run(&args, &server),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "mailctl",
-                &mut std::io::stdout(),
-            );
-            Ok(ExitCode::SUCCESS)
+            programs::print_completion("mailctl", shell).map(|()| ExitCode::SUCCESS)
         }
     }
 }
@@ -131,6 +152,8 @@ fn show_status(json: bool) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

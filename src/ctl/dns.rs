@@ -12,6 +12,9 @@ use crate::util::files;
 #[derive(Debug, Subcommand)]
 pub enum Dns {
     /// Print the records to publish, in the format of a zone file
+    #[command(after_help = "\
+Example:
+  mailctl dns show   the records to publish")]
     Show,
 }
 

@@ -7,4 +7,5 @@
 mod world;
 
 mod dns;
+mod operations;
 mod server;

@@ -14,6 +14,7 @@ mod hardening;
 mod hold;
 mod incoming;
 mod large;
+mod operations;
 mod outgoing;
 mod refused;
 mod ssh;
