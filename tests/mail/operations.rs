@@ -129,14 +129,18 @@ fn spam_is_learned_by_hand() {
 #[test]
 fn a_service_is_held_until_it_is_enabled() {
     let (setting, _guard) = alone();
-    let run = |command: &str| setting.appliance.run(command).unwrap();
+    let run = |command: &str| {
+        let ran = setting.appliance.shell().run(command, TEST).unwrap();
+        assert_eq!(ran.status, 0, "{command}: {}", ran.output);
+        ran.output
+    };
     let mail = Mail::new(PEER, ALICE.0, "service-held");
     let mail = setting.world.sign(mail).unwrap();
     run("mailctl service disable smtp --yes");
     let list = run("mailctl service list");
     assert!(list.contains("held by the administrator"), "{list}");
     // as the agent at boot, and an administrator by mistake
-    run("ezmail-agent apply --kept; ! systemctl start smtpd");
+    run("ezmail-agent apply --kept && ! systemctl start smtpd");
     assert_eq!(run("systemctl is-active smtpd || true"), "inactive\n");
     run("mailctl service enable smtp");
     setting
@@ -161,9 +165,8 @@ fn a_message_goes_the_whole_way_round_and_leaves_nothing() {
     assert!(said.ends_with("It came through.\n"), "{said}");
     let (status, said) = run(&format!("mailctl test --wait 180 --to {PEER}"));
     assert_eq!(status, 0, "{said}");
-    let left = "sqlite=$(ls /var/vmail/*/ | grep mailctl-test; mailctl queue list --json)
-                printf %s \"$sqlite\"";
-    assert_eq!(run(left), (0, "[]".to_owned()));
+    let left = "ls /var/vmail/*/ | grep mailctl-test || true";
+    assert_eq!(run(left), (0, String::new()));
     let (status, said) = run("systemctl stop dovecot; mailctl test; s=$?
                               systemctl start dovecot; exit $s");
     assert_eq!(status, 3, "{said}");
