@@ -15,6 +15,8 @@
 //! program of that name and for `mailctl backup`; [`iso9660`] looks into images; [`dns`] asks
 //! name servers.
 //!
+//! [`programs`] makes manual pages and completions of all command lines.
+//!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
 //! is ever half written, the namespace sandbox, secrets.
 
@@ -27,4 +29,5 @@ pub mod filter;
 pub mod host;
 pub mod iso9660;
 pub mod mail;
+pub mod programs;
 pub mod util;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use super::{
     apply::Options,
     console::say,
+    held,
     paths::Paths,
     services,
     status::{MEMORY, Status, StepStatus},
@@ -74,7 +75,11 @@ pub fn execute(
     }
     write(kept, target, status)?;
     if target.is_live() {
-        services::start(&status.pending)?;
+        let held = held::read(target, paths)?;
+        held::mask(&held)?;
+        // systemd takes no order for what is masked but to stop
+        let others = status.pending.iter().filter(|u| !held.contains(u.as_str()));
+        services::start(&others.cloned().collect())?;
         say(format_args!("ezmail: the mail services are starting"));
     }
     status.pending.clear();

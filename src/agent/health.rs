@@ -63,6 +63,8 @@ pub enum Health {
     Failed,
     /// Nobody wants it to run.
     Stopped,
+    /// The administrator has it stopped: `mailctl service disable`.
+    Held,
 }
 
 impl Health {
@@ -73,6 +75,7 @@ impl Health {
             Self::Starts => "starting",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
+            Self::Held => "held",
         }
     }
 }
@@ -87,6 +90,8 @@ pub struct UnitState {
     /// Whether an order for it waits to be carried out.
     #[serde(skip)]
     pub queued: bool,
+    /// Whether it is masked, so that nothing starts it.
+    pub masked: bool,
 }
 
 impl UnitState {
@@ -97,6 +102,8 @@ impl UnitState {
             // systemd waits before the next attempt: it ended by itself
             "activating" if self.sub.starts_with("auto-restart") => Health::Failed,
             "activating" => Health::Starts,
+            // before what ended it: that was the order to stop
+            _ if self.masked => Health::Held,
             _ if self.queued => Health::Starts,
             "failed" => Health::Failed,
             _ => Health::Stopped,
@@ -152,7 +159,7 @@ pub fn of_parts(states: Vec<UnitState>) -> Vec<Service> {
 pub fn ask(units: &[&str]) -> Result<Vec<UnitState>> {
     let mut command = Command::new("systemctl");
     command
-        .args(["show", "--property=Id,ActiveState,SubState,Job"])
+        .args(["show", "--property=Id,LoadState,ActiveState,SubState,Job"])
         .args(units);
     let text = Task::new("asking systemd for the services", command).output()?;
     let states = parse(&text);
@@ -181,6 +188,7 @@ fn parse(text: &str) -> Vec<UnitState> {
             active: value("ActiveState").unwrap_or("unknown").to_owned(),
             sub: value("SubState").unwrap_or("unknown").to_owned(),
             queued: value("Job").is_some_and(|job| !job.is_empty() && job != "0"),
+            masked: value("LoadState") == Some("masked"),
         }
     };
     blocks.map(state).collect()
@@ -196,6 +204,7 @@ pub(crate) mod tests {
             active: active.to_owned(),
             sub: sub.to_owned(),
             queued: false,
+            masked: false,
         };
         of_parts(active.map(state).into())
     }
@@ -230,6 +239,7 @@ pub(crate) mod tests {
                 active,
                 sub,
                 queued,
+                masked: false,
             }
             .health()
             .word()
@@ -242,6 +252,19 @@ pub(crate) mod tests {
         assert_eq!(word("failed", "failed", false), "failed");
         assert_eq!(word("failed", "failed", true), "starting");
         assert_eq!(word("inactive", "dead", false), "stopped");
+    }
+
+    #[test]
+    fn what_is_masked_is_held() {
+        let text =
+            |active: &str| format!("LoadState=masked\nActiveState={active}\nSubState=dead\n");
+        for (active, health) in [
+            ("inactive", Health::Held),
+            ("failed", Health::Held),
+            ("active", Health::Runs),
+        ] {
+            assert_eq!(parse(&text(active))[0].health(), health, "{active}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod discover;
 pub mod effective;
 pub mod execute;
 pub mod health;
+pub mod held;
 pub mod link;
 pub mod page;
 pub mod passwords;

@@ -3,13 +3,14 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, check, daily, dkim, dns, domain, output, server::Server, status,
-    user,
+    alias, answers, app_password, check, daily, dkim, dns, domain, log, output, queue, roundtrip,
+    server::Server, service, spam, status, user,
 };
+use crate::programs;
 
 /// Looks after the mail server it runs on.
 #[derive(Debug, Parser)]
@@ -21,15 +22,16 @@ use super::{
 )]
 #[command(after_help = "\
 Examples:
-  mailctl status            the server on one screen
-  mailctl status --json     the same for a script
-  mailctl user list         who has a mailbox
-  mailctl check             is all as it has to be, and if not, what helps?
-  mailctl dns show          the records to publish, as a zone file
-  mailctl daily --show      what the daily mail would tell
+  mailctl status                         the server on one screen
+  mailctl check                          what is not as it should be, and what helps
+  mailctl user add alice@example.org     a mailbox
+  mailctl alias add info@example.org alice@example.org
+  mailctl dns check                      are the records published, and right?
+  mailctl log alice@example.org          what became of her mail
+  mailctl test                           a message to itself, the whole way round
 
-Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 'status' found a
-service that does not run, or 'check' a warning or an error.")]
+Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
+well ('status', 'check', 'dns check', 'test').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(
@@ -61,7 +63,19 @@ enum Command {
     /// The answers file of this server
     #[command(subcommand)]
     Answers(answers::Answers),
+    /// The keys that sign mail, and their rotation
+    #[command(subcommand)]
+    Dkim(dkim::Dkim),
+    /// The DNS records of this server
+    #[command(subcommand)]
+    Dns(dns::Dns),
+    /// Look at everything that mail depends on, and say what helps
+    Check(check::Check),
     /// Show the server on one screen: services, space, certificate, mail, troubles
+    #[command(after_help = "\
+Examples:
+  mailctl status          how the server is
+  mailctl status --json   the same for a script")]
     Status {
         /// As JSON
         #[arg(long)]
@@ -71,20 +85,27 @@ enum Command {
     ///
     /// A timer does this once a day, to 'notify' in the answers or else the
     /// postmaster. When nothing has changed since the last mail, none is sent.
+    #[command(after_help = "\
+Examples:
+  mailctl daily          send it, if there is something new
+  mailctl daily --show   what there is to tell")]
     Daily {
         /// Print what there is to tell, and send nothing
         #[arg(long)]
         show: bool,
     },
-    /// The keys that sign mail, and their rotation
     #[command(subcommand)]
-    Dkim(dkim::Dkim),
-    /// The DNS records of this server
+    Queue(queue::Queue),
+    Log(log::Log),
     #[command(subcommand)]
-    Dns(dns::Dns),
-    /// Look at everything that mail depends on, and say what helps
-    Check(check::Check),
+    Spam(spam::Spam),
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    Test(roundtrip::Test),
     /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  mailctl completions bash > /etc/bash_completion.d/mailctl")]
     Completions {
         /// The shell
         shell: Shell,
@@ -117,14 +138,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Check(command) => check::run(&command, &server),
+        Command::Queue(command) => queue::run(command, &server),
+        Command::Log(args) => log::run(&args, &server),
+        Command::Spam(command) => spam::run(command, &server),
+        Command::Service(command) => service::run(command, &server),
+        Command::Test(args) => roundtrip::run(&args, &server),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Cli::command(),
-                "mailctl",
-                &mut std::io::stdout(),
-            );
-            Ok(ExitCode::SUCCESS)
+            programs::print_completion("mailctl", shell).map(|()| ExitCode::SUCCESS)
         }
     }
 }
@@ -145,6 +165,8 @@ fn show_status(json: bool, server: &Server) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     answers::{self, command::AnswersCommand},
+    programs,
     util::{files, size::size},
 };
 
@@ -97,11 +98,28 @@ enum Command {
         yes: bool,
     },
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  ezmail completions bash > \
-                            /usr/share/bash-completion/completions/ezmail")]
+    #[command(after_help = "\
+Examples:
+  ezmail completions bash > /usr/share/bash-completion/completions/ezmail
+  ezmail completions zsh --program encpipe > _encpipe")]
     Completions {
         /// The shell
         shell: Shell,
+        /// For which of the five programs
+        #[arg(long, value_name = "NAME", default_value = "ezmail", value_parser = programs::NAMES)]
+        program: String,
+    },
+    /// Write the manual pages and completions of all five programs
+    ///
+    /// They go below a folder as they would lie below /usr/share. The packages
+    /// of the image have those of their programs.
+    #[command(after_help = "\
+Examples:
+  ezmail man manual && man manual/man/man8/mailctl.8
+  sudo ezmail man /usr/local/share")]
+    Man {
+        /// The folder, which is made where there is none
+        folder: PathBuf,
     },
 }
 
@@ -150,8 +168,13 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Clean { yes } => clean(yes),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "ezmail", &mut std::io::stdout());
+        Command::Completions { shell, program } => {
+            programs::print_completion(&program, shell).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            for page in programs::all().iter().flat_map(programs::pages) {
+                files::write_with_parents(&folder.join(page.path), page.bytes, 0o644)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -250,6 +273,8 @@ fn remove_all_but_lock(root: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -13,7 +13,10 @@ use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
 use super::{package::root_header, project::Project};
-use crate::util::{files::AtomicFile, hash, run::Task};
+use crate::{
+    programs::{self, Program},
+    util::{files::AtomicFile, hash, run::Task},
+};
 
 /// The programs that go into the image.
 pub const PROGRAMS: [&str; 4] = ["encpipe", "ezmail-agent", "ezmail-filter", "mailctl"];
@@ -21,7 +24,8 @@ pub const PROGRAMS: [&str; 4] = ["encpipe", "ezmail-agent", "ezmail-filter", "ma
 /// Name of the tarball among a PKGBUILD's sources.
 pub const TARBALL: &str = "ezmail-programs.tar";
 
-/// A tarball of [`PROGRAMS`].
+/// A tarball of [`PROGRAMS`], with their manual pages and completions: below `share/PROGRAM/` as
+/// they lie below `/usr/share`.
 #[derive(Debug, Clone)]
 pub struct Programs {
     /// Where it lies.
@@ -84,15 +88,25 @@ fn executables(messages: &str) -> Result<Vec<(&'static str, PathBuf)>> {
         .collect()
 }
 
-fn pack(programs: &[(&str, PathBuf)], path: &Path) -> Result<()> {
+fn pack(found: &[(&str, PathBuf)], path: &Path) -> Result<()> {
     let what = || format!("writing {}", path.display());
     let mut tar = tar::Builder::new(AtomicFile::create(path)?);
-    for (name, from) in programs {
-        let bytes = std::fs::read(from).with_context(|| format!("reading {}", from.display()))?;
-        let mut header = root_header(tar::EntryType::Regular, 0o755, 0);
+    let mut append = |name: &str, mode, bytes: &[u8]| {
+        let mut header = root_header(tar::EntryType::Regular, mode, 0);
         header.set_size(bytes.len() as u64);
-        tar.append_data(&mut header, name, bytes.as_slice())
-            .with_context(what)?;
+        tar.append_data(&mut header, name, bytes).with_context(what)
+    };
+    for (name, from) in found {
+        let bytes = std::fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+        append(name, 0o755, &bytes)?;
+    }
+    // this program has the command lines of all: they are of the same source
+    let of_image = |p: &Program| PROGRAMS.contains(&p.name);
+    for program in programs::all().into_iter().filter(of_image) {
+        for page in programs::pages(&program) {
+            let name = format!("share/{}/{}", program.name, page.path);
+            append(&name, 0o644, &page.bytes)?;
+        }
     }
     let mut file = tar.into_inner().with_context(what)?;
     file.flush().with_context(what)?;
@@ -116,5 +130,31 @@ mod tests {
         assert_eq!(found[0], ("encpipe", PathBuf::from("/t/encpipe")));
         let error = executables(&line("encpipe")).unwrap_err();
         assert_eq!(error.to_string(), "cargo built no program 'ezmail-agent'");
+    }
+
+    #[test]
+    fn pages_and_completions_are_packed_beside_the_programs() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("mailctl");
+        std::fs::write(&program, "program").unwrap();
+        let path = dir.path().join("a.tar");
+        pack(&[("mailctl", program)], &path).unwrap();
+        let mut tar = tar::Archive::new(std::fs::File::open(&path).unwrap());
+        let names: Vec<String> = tar
+            .entries()
+            .unwrap()
+            .map(|e| e.unwrap().path().unwrap().display().to_string())
+            .collect();
+        for name in [
+            "mailctl",
+            "share/mailctl/man/man8/mailctl-queue-list.8",
+            "share/ezmail-agent/man/man8/ezmail-agent-apply.8",
+            "share/ezmail-filter/fish/vendor_completions.d/ezmail-filter.fish",
+            "share/encpipe/bash-completion/completions/encpipe",
+        ] {
+            assert!(names.iter().any(|n| n == name), "{name}: {names:?}");
+        }
+        // ezmail itself stays on the host
+        assert!(!names.iter().any(|n| n.starts_with("share/ezmail/")));
     }
 }

@@ -6,7 +6,8 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
+    ops::ControlFlow,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
 };
@@ -115,6 +116,47 @@ impl Task {
             .read_to_end(&mut bytes)
             .with_context(|| format!("{}: reading what it printed", self.what))?;
         Ok(bytes)
+    }
+
+    /// Gives every line of standard output to `each` as it comes, so that none is kept; `each`
+    /// may end the command early, which is no failure.
+    ///
+    /// # Errors
+    /// As [`Task::run`], when the output is not UTF-8, and those of `each`.
+    pub fn lines(mut self, mut each: impl FnMut(&str) -> Result<ControlFlow<()>>) -> Result<()> {
+        let mut errors = tempfile::tempfile().context("creating a temporary file")?;
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors.try_clone()?);
+        let mut child = self.command.spawn().map_err(|e| self.not_started(e))?;
+        let mut result = Ok(ControlFlow::Continue(()));
+        for line in child
+            .stdout
+            .take()
+            .into_iter()
+            .flat_map(|o| BufReader::new(o).lines())
+        {
+            result = line
+                .with_context(|| format!("{}: reading what it printed", self.what))
+                .and_then(|line| each(&line));
+            if !matches!(result, Ok(ControlFlow::Continue(()))) {
+                // it may have ended by itself
+                child.kill().ok();
+                break;
+            }
+        }
+        let status = child
+            .wait()
+            .with_context(|| format!("{}: waiting for it", self.what))?;
+        if result?.is_break() || status.success() {
+            return Ok(());
+        }
+        let length = errors.seek(SeekFrom::End(0))?;
+        errors.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        errors.read_to_end(&mut tail)?;
+        bail!(self.failure(status, &tail))
     }
 
     /// Runs the command and returns how it ended and what it wrote, for a command whose failures
@@ -286,6 +328,25 @@ mod tests {
         assert_eq!(Task::new("x", sh("exit 0")).status(&[0, 1]).unwrap(), 0);
         assert!(Task::new("x", sh("exit 2")).status(&[0, 1]).is_err());
         assert!(Task::new("x", sh("kill -9 $$")).status(&[0, 9]).is_err());
+    }
+
+    #[test]
+    fn lines_come_one_by_one() {
+        let mut seen = Vec::new();
+        let mut all = |script: &str, last: &str| {
+            Task::new("telling", sh(script)).lines(|line| {
+                seen.push(line.to_owned());
+                Ok(match line == last {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                })
+            })
+        };
+        all("echo a; echo b", "").unwrap();
+        all("while echo c; do :; done", "c").unwrap();
+        let error = all("echo d; echo why >&2; exit 1", "").unwrap_err();
+        assert!(error.to_string().contains("| why"), "{error}");
+        assert_eq!(seen, ["a", "b", "c", "d"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod health;
 mod hold;
 mod incoming;
 mod large;
+mod operations;
 mod outgoing;
 mod refused;
 mod rotation;

@@ -60,7 +60,7 @@ fn state(facts: &Facts) -> State {
 
 fn of_services(services: &[Service]) -> State {
     let any = |wanted: &[Health]| services.iter().any(|s| wanted.contains(&s.state.health()));
-    if any(&[Health::Failed, Health::Stopped]) {
+    if any(&[Health::Failed, Health::Stopped, Health::Held]) {
         State::Broken
     } else if any(&[Health::Starts]) {
         State::Starting
@@ -169,6 +169,11 @@ fn services(facts: &Facts, body: &mut Block) {
         match health {
             Health::Runs | Health::Starts => {
                 body.add(Style::Plain, &line);
+            }
+            Health::Held => {
+                body.add(Style::Bad, &format!("{line}, held by the administrator"));
+                let without = format!("            - {}", service.without);
+                body.add(Style::Plain, &without);
             }
             Health::Failed | Health::Stopped => {
                 body.add(Style::Bad, &line);

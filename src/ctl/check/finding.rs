@@ -50,6 +50,10 @@ pub enum Area {
     Nat,
     /// The names of this machine's addresses, and whether they lead back
     Ptr,
+    /// The records in the DNS
+    Dns,
+    /// DKIM keys that wait for something
+    Dkim,
     /// Whether block lists have this machine's addresses
     Dnsbl,
     /// The certificate: names, chain, expiry
@@ -82,6 +86,8 @@ impl Area {
             Self::Port25 => "Outgoing port 25",
             Self::Nat => "Addresses",
             Self::Ptr => "Names of the addresses",
+            Self::Dns => "DNS records",
+            Self::Dkim => "DKIM keys",
             Self::Dnsbl => "Block lists",
             Self::Certificate => "Certificate",
             Self::Queue => "Queue",

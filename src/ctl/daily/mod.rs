@@ -9,8 +9,9 @@ use std::{fmt::Write, process::Command};
 use anyhow::{Result, bail};
 
 use super::{
+    accounts,
     check::{self, finding::Finding},
-    output,
+    logins, output,
     server::Server,
 };
 use crate::{answers::Answers, util::run::Task};
@@ -39,6 +40,10 @@ pub fn show(server: &Server) -> Result<()> {
 /// When there are no answers, which say who reads it, or neither smtpd nor the webhook takes it.
 pub fn run(server: &Server) -> Result<()> {
     let answers = server.effective().or_else(|_| server.answers())?;
+    // the journal is kept for a while only
+    if let Err(error) = logins::note_logins(server) {
+        accounts::remark(&format!("the last logins were not noted: {error:#}"));
+    }
     let findings = check::findings(server, &[], &[]);
     let last = Snapshot::read(server)?.unwrap_or_default();
     let (change, now) = last.compare(&findings);

@@ -10,7 +10,8 @@ use crate::{
     ctl::{
         check::{self, area, finding::Area},
         daily::snapshot::Snapshot,
-        server::Server,
+        dkim,
+        server::{Server, now},
     },
 };
 
@@ -48,6 +49,7 @@ pub fn report(server: &Server) -> Result<Report> {
         certificate: Vec::new(),
         queue: None,
         today: None,
+        dkim: Vec::new(),
         last_check: None,
         unknown: Vec::new(),
     };
@@ -64,6 +66,7 @@ impl Report {
             Ok(Some(answers)) => {
                 self.hostname = Some(answers.hostname.to_string());
                 self.counts = noted(counts(server), &mut unknown);
+                self.dkim = noted(keys(server), &mut unknown).unwrap_or_default();
                 self.certificate = check::findings(server, &[Area::Certificate], &[]);
             }
             // the agent's own line says so
@@ -101,6 +104,10 @@ fn volume(server: &Server) -> Result<Volume> {
         total: space.total,
         free: space.free,
     })
+}
+
+fn keys(server: &Server) -> Result<Vec<String>> {
+    dkim::summary(&server.database()?, now()?)
 }
 
 fn counts(server: &Server) -> Result<Counts> {

@@ -51,6 +51,9 @@ pub struct Report {
     pub queue: Option<Queue>,
     /// The mail since midnight.
     pub today: Option<Today>,
+    /// DKIM keys that wait for something, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dkim: Vec<String>,
     /// The warnings and errors of the last daily check; none before the first.
     pub last_check: Option<Vec<Finding>>,
     /// What could not be found out, and why.
@@ -85,10 +88,10 @@ impl Report {
         let mut lines = Vec::new();
         self.setup(&mut lines);
         self.mail(&mut lines);
-        lines.push(("Last check", self.last()));
-        if self.hostname.is_some() {
-            lines.push(("Left to do", self.todo()));
+        for text in self.dkim.iter().take(LINES) {
+            lines.push(("Keys", text.clone()));
         }
+        lines.push(("Last check", self.last()));
         for text in self.unknown.iter().take(LINES) {
             lines.push(("Not known", text.clone()));
         }
@@ -181,7 +184,8 @@ impl Report {
     /// The names of what the last daily check found.
     fn last(&self) -> String {
         let Some(found) = &self.last_check else {
-            return "none yet; 'mailctl check' looks at everything".to_owned();
+            return "none yet; publish the DNS records ('mailctl dns show'), then 'mailctl check'"
+                .to_owned();
         };
         let names = |state| -> Vec<&str> {
             let found = found.iter().filter(|f| f.state == state);
@@ -199,11 +203,6 @@ impl Report {
             true => "nothing was found; 'mailctl check' looks again".to_owned(),
             false => format!("{}; see 'mailctl check'", parts.join("; ")),
         }
-    }
-
-    /// What nothing here can do by itself.
-    fn todo(&self) -> String {
-        "publish the DNS records ('mailctl dns show'), then 'mailctl dns check'".to_owned()
     }
 }
 
@@ -279,6 +278,7 @@ mod tests {
                 delivered: 9,
                 sent: 2,
             }),
+            dkim: Vec::new(),
             last_check: Some(Vec::new()),
             unknown: Vec::new(),
         }

@@ -106,6 +106,7 @@ fn services_starting() {
             active: if n == 2 { "activating" } else { "inactive" }.to_owned(),
             sub: "dead".to_owned(),
             queued: true,
+            masked: false,
         };
     }
     assert_eq!(page(&facts, true).state, State::Starting);

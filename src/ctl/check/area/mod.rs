@@ -5,6 +5,8 @@ mod backup;
 mod certificate;
 mod clock;
 mod disk;
+mod dkim;
+mod dns;
 mod dnsbl;
 mod listen;
 mod memory;
@@ -47,6 +49,8 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
         Area::Port25 => port25::check(cx),
         Area::Nat => nat::check(cx),
         Area::Ptr => ptr::check(cx),
+        Area::Dns => dns::check(cx),
+        Area::Dkim => dkim::check(cx),
         Area::Dnsbl => dnsbl::check(cx),
         Area::Certificate => certificate::check(cx),
         Area::Queue => queue::check(cx),
@@ -64,7 +68,12 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
 fn needs_machine(area: Area, cx: &Context) -> bool {
     match area {
         Area::Port25 => cx.targets.is_empty(),
-        Area::Answers | Area::Certificate | Area::Disk | Area::Permissions | Area::Backup => false,
+        Area::Answers
+        | Area::Dkim
+        | Area::Certificate
+        | Area::Disk
+        | Area::Permissions
+        | Area::Backup => false,
         _ => true,
     }
 }

@@ -1,17 +1,15 @@
 //! Messages that wait in smtpd's queue, by `smtpctl show queue`.
 
-use std::process::Command;
-
 use anyhow::Result;
 use serde::Serialize;
 
 use super::system::span;
-use crate::{
-    ctl::check::{
+use crate::ctl::{
+    check::{
         Context,
         finding::{Area, Finding},
     },
-    util::run::Task,
+    queue::{self, Envelope},
 };
 
 const AREA: Area = Area::Queue;
@@ -37,37 +35,20 @@ pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
 /// Asks smtpd.
 ///
 /// # Errors
-/// When smtpctl cannot be run.
+/// When smtpctl cannot be run, or says what it did not in 7.6 to 7.8.
 pub fn ask() -> Result<Queue> {
-    let mut command = Command::new("smtpctl");
-    command.args(["show", "queue"]);
-    let text = Task::new("asking smtpd for its queue", command).output()?;
-    Ok(parse(&text))
+    Ok(summary(&queue::queue()?))
 }
 
-/// A line a delivery: `ID|FROM WHERE|BY WHAT|FLAGS|SENDER|RECIPIENT|DESTINATION|CREATED|EXPIRES|
-/// LAST TRY|TRIES|STATE|SECONDS|ERROR`. A local part may have a `|` in it, so the four numbers are
-/// looked for.
-fn parse(text: &str) -> Queue {
-    let mut queue = Queue::default();
-    for line in text.lines().filter(|line| line.contains('|')) {
-        queue.count += 1;
-        let fields: Vec<&str> = line.split('|').collect();
-        let numbers = fields.windows(4).position(|w| {
-            w.iter()
-                .all(|f| !f.is_empty() && f.bytes().all(|b| b.is_ascii_digit()))
-        });
-        let Some((at, created)) = numbers.and_then(|at| Some((at, fields[at].parse().ok()?)))
-        else {
-            continue;
-        };
-        if queue.oldest.is_none_or(|oldest| created < oldest) {
-            queue.oldest = Some(created);
-            let said = fields.get(at + 6..).map(|rest| rest.join("|"));
-            queue.said = said.filter(|text| !text.is_empty());
-        }
+/// `envelopes` are sorted by age, the oldest first.
+fn summary(envelopes: &[Envelope]) -> Queue {
+    let oldest = envelopes.first();
+    let said = oldest.map(|e| e.error.clone());
+    Queue {
+        count: envelopes.len(),
+        oldest: oldest.map(|e| e.created),
+        said: said.filter(|text| !text.is_empty()),
     }
-    queue
 }
 
 fn judge(queue: &Queue, now: i64) -> Finding {
@@ -83,7 +64,7 @@ fn judge(queue: &Queue, now: i64) -> Finding {
     if let Some(said) = &queue.said {
         reason += &format!(" At its last try: {said}");
     }
-    let todo = "'smtpctl show queue' names them; 'smtpctl schedule all' tries again at once.";
+    let todo = "'mailctl queue list' names them; 'mailctl queue retry --all' tries again at once.";
     match age {
         a if a > 24 * HOUR => Finding::error(AREA, "", reason, todo),
         a if a > 4 * HOUR || queue.count > 200 => Finding::warning(AREA, "", reason, todo),
@@ -100,6 +81,12 @@ mod tests {
 1e7f0c3d5a8b9c01|local|mta|auth|alice@example.org|bob@example.com|bob@example.com|1700003600|1700435600|1700007200|3|pending|400|451 4.7.1 Greylisted|later
 2b7f0c3d5a8b9c02|inet4|mda||x|y@example.com|al@example.org|al@example.org|1700000000|1700432000|0|0|inflight|2|
 ";
+
+    fn parse(text: &str) -> Queue {
+        let mut envelopes = queue::parse(text).unwrap();
+        envelopes.sort_by_key(|e| e.created);
+        summary(&envelopes)
+    }
 
     #[test]
     fn the_oldest_is_found() {

@@ -32,6 +32,15 @@ fn judge(service: &Service) -> Finding {
     let text = format!("{}: {}", service.purpose, health.word());
     match health {
         Health::Runs => Finding::ok(AREA, service.name(), format!("{text}.")),
+        Health::Held => Finding::warning(
+            AREA,
+            service.name(),
+            format!("{text} by the administrator; {}.", service.without),
+            format!(
+                "'mailctl service enable {}' lets it run again.",
+                service.name()
+            ),
+        ),
         Health::Starts => Finding::unknown(AREA, service.name(), format!("{text}.")),
         Health::Failed | Health::Stopped => Finding::error(
             AREA,
