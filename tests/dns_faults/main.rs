@@ -9,6 +9,7 @@ mod cases;
 #[path = "../agent/world.rs"]
 #[allow(dead_code, reason = "shared with the agent's tests")]
 mod folder;
+mod lookups;
 mod second;
 mod setting;
 #[path = "../world/mod.rs"]
