@@ -87,9 +87,12 @@ impl Question {
             return Ok(Answer::from_message(&message));
         }
         let provider = TokioRuntimeProvider::new();
+        // the connection's task ends with the last of them
+        let held = provider.clone();
         let tcp = TcpClientStream::exchange(self.server, None, limit, None, provider);
         let tcp = timeout(limit, tcp).await.map_err(|_| NoAnswer::Timeout)??;
         let message = send(&tcp, request, limit).await?;
+        drop(held);
         Ok(Answer::from_message(&message))
     }
 }

@@ -304,7 +304,10 @@ pub fn masked(text: &str) -> String {
             Some((head, _)) if line.contains("ezmail-") => {
                 writeln!(out, "{head} p=[generated]").unwrap();
             }
-            _ => out += &format!("{line}\n"),
+            _ => match line.split_once(" 3 1 1 ") {
+                Some((head, _)) => writeln!(out, "{head} 3 1 1 [of the certificate]").unwrap(),
+                None => out += &format!("{line}\n"),
+            },
         }
     }
     out

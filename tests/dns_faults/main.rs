@@ -9,6 +9,7 @@ mod cases;
 #[path = "../agent/world.rs"]
 #[allow(dead_code, reason = "shared with the agent's tests")]
 mod folder;
+mod lookups;
 mod second;
 mod setting;
 #[path = "../world/mod.rs"]
@@ -62,8 +63,8 @@ fn page(table: &BTreeMap<&str, Vec<&str>>, score: &str) -> String {
         "<!-- Made by `UPDATE_DOCS=1 cargo test --features image-tests --test dns_faults`, which \
          compares the two. -->\n\n# Mistakes in the DNS\n\n\
          What `mailctl dns check` tells apart, by the name that it prints. Those with an example \
-         are published by a test into\na real name server, one at a time, with DNSSEC and a \
-         validating resolver: {score} are named, with\nnothing else beside them.\n\n\
+         are\npublished by a test into a real name server, one at a time, with DNSSEC and a \
+         validating resolver:\n{score} are named, with nothing else beside them.\n\n\
          | name | what is said | what to do | tried with |\n|---|---|---|---|\n"
     );
     for fault in faults() {

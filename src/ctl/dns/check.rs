@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, net::SocketAddr, process::ExitCode, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
@@ -58,7 +58,10 @@ pub fn report(server: &Server, resolver: SocketAddr) -> Result<Report> {
     let facts = expected::of(server)?;
     let list = records::records(&facts);
     let client = Client::new(resolver, LIMIT)?;
-    let observed = observe(&client, &facts, &list)?;
+    let observed = observe(&client, &facts, &list).context(
+        "nothing could be compared ('mailctl status' tells whether the resolver runs; --resolver \
+         asks another)",
+    )?;
     let servers = observed.zones.values().flat_map(|z| &z.servers);
     let mut servers: Vec<String> = servers.map(|s| s.name.clone()).collect();
     servers.sort();
