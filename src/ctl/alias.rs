@@ -58,6 +58,10 @@ Examples:
         json: bool,
     },
     /// List all aliases
+    #[command(after_help = "\
+Examples:
+  mailctl alias list
+  mailctl alias list --json   the same for a script")]
     List {
         /// As JSON
         #[arg(long)]

@@ -43,6 +43,10 @@ The phone then logs in as alice+phone@example.org.")]
         json: bool,
     },
     /// List app passwords and when they were last used
+    #[command(after_help = "\
+Examples:
+  mailctl app-password list
+  mailctl app-password list alice@example.org")]
     List {
         /// Those of this user only
         #[arg(value_parser = accounts::own_address)]

@@ -48,6 +48,10 @@ Example:
         json: bool,
     },
     /// List all domains
+    #[command(after_help = "\
+Examples:
+  mailctl domain list
+  mailctl domain list --json   the same for a script")]
     List {
         /// As JSON
         #[arg(long)]

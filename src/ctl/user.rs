@@ -110,6 +110,9 @@ Example:
     /// Lock a user out; mail still arrives
     ///
     /// No password opens the mailbox any more, and open sessions are ended.
+    #[command(after_help = "\
+Example:
+  mailctl user disable alice@example.org")]
     Disable {
         /// The user
         #[arg(value_parser = accounts::own_address)]
@@ -119,6 +122,9 @@ Example:
         json: bool,
     },
     /// Let a user in again
+    #[command(after_help = "\
+Example:
+  mailctl user enable alice@example.org")]
     Enable {
         /// The user
         #[arg(value_parser = accounts::own_address)]
@@ -149,12 +155,19 @@ Examples:
         json: bool,
     },
     /// List all users
+    #[command(after_help = "\
+Examples:
+  mailctl user list
+  mailctl user list --json   the same for a script")]
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// Show all that there is to know of a user
+    #[command(after_help = "\
+Example:
+  mailctl user show alice@example.org")]
     Show {
         /// The user
         #[arg(value_parser = accounts::own_address)]

@@ -25,12 +25,12 @@ use crate::mail::dkim::Algorithm;
 pub enum Dkim {
     /// List the keys, their stages, and what happens next with each
     #[command(after_help = "\
-A key is 'next' until the DNS shows its record, then 'active': it signs.
-Replaced by another it is 'old', and its record has to stay for a week.
-
 Examples:
   mailctl dkim list
-  mailctl dkim list --json | jq '.keys[] | select(.stage == \"next\")'")]
+  mailctl dkim list --json | jq '.keys[] | select(.stage == \"next\")'
+
+A key is 'next' until the DNS shows its record, then 'active': it signs.
+Replaced by another it is 'old', and its record has to stay for a week.")]
     List {
         /// As JSON
         #[arg(long)]
@@ -78,11 +78,11 @@ Examples:
     /// It signs as soon as every name server of the domain shows its record,
     /// or at once with --now.
     #[command(after_help = "\
-The file is PEM: RSA of 2048 to 4096 bits (PKCS#8 or PKCS#1), or Ed25519.
-
 Examples:
   mailctl dkim install example.org s2027 /root/s2027.pem
-  mailctl dkim install example.org old-server /root/key.pem --now")]
+  mailctl dkim install example.org old-server /root/key.pem --now
+
+The file is PEM: RSA of 2048 to 4096 bits (PKCS#8 or PKCS#1), or Ed25519.")]
     Install {
         /// The domain
         domain: String,
