@@ -68,12 +68,7 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
 fn needs_machine(area: Area, cx: &Context) -> bool {
     match area {
         Area::Port25 => cx.targets.is_empty(),
-        Area::Answers
-        | Area::Dkim
-        | Area::Certificate
-        | Area::Disk
-        | Area::Permissions
-        | Area::Backup => false,
+        Area::Answers | Area::Dkim | Area::Certificate | Area::Permissions | Area::Backup => false,
         _ => true,
     }
 }
