@@ -22,13 +22,13 @@ use crate::programs;
 )]
 #[command(after_help = "\
 Examples:
-  mailctl status                         the server on one screen
-  mailctl check                          what is not as it should be, and what helps
-  mailctl user add alice@example.org     a mailbox
+  mailctl status                       the server on one screen
+  mailctl check                        what is not well, and what helps
+  mailctl user add alice@example.org   a mailbox
   mailctl alias add info@example.org alice@example.org
-  mailctl dns check                      are the records published, and right?
-  mailctl log alice@example.org          what became of her mail
-  mailctl test                           a message to itself, the whole way round
+  mailctl dns check                    are the records published, and right?
+  mailctl log alice@example.org        what became of her mail
+  mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
 well ('status', 'check', 'dns check', 'test').")]
