@@ -2,6 +2,7 @@
 
 mod accounts;
 pub mod alias;
+pub mod answering;
 pub mod answers;
 pub mod app_password;
 pub mod ask;

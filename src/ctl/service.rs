@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::{ask, output, server::Server};
+use super::{answering, ask, output, server::Server};
 use crate::{
     agent::{
         health::{self, Health, PARTS, Part},
@@ -147,6 +147,7 @@ fn enable(part: &'static Part, server: &Server) -> Result<()> {
     if was_held {
         held::write(&server.target, &server.paths, &held)?;
     }
+    answering::wait(part, &server.paths)?;
     output::text(&format!("{} runs\n", name_of(part)))
 }
 
@@ -186,6 +187,7 @@ fn restart(part: Option<&'static Part>, server: &Server) -> Result<()> {
             _ => "restart",
         };
         order(verb, part)?;
+        answering::wait(part, &server.paths)?;
         output::text(&format!("{} runs again\n", name_of(part)))?;
     }
     Ok(())

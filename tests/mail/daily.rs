@@ -28,8 +28,20 @@ fn the_postmaster_is_told_once_that_the_server_runs_from_memory() {
         text.contains("From: mail.example.org <root@example.org>"),
         "{text}"
     );
+    let told = || {
+        setting
+            .appliance
+            .run("cat /var/lib/ezmail/daily.json")
+            .unwrap()
+    };
+    let before = told();
     let again = setting.appliance.run("mailctl daily").unwrap();
-    assert_eq!(again, "nothing has changed: no mail\n");
+    assert_eq!(
+        again,
+        "nothing has changed: no mail\n",
+        "{before}\n{}",
+        told()
+    );
     let timer = setting
         .appliance
         .run("systemctl is-active ezmail-daily.timer")
