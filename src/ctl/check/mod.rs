@@ -37,7 +37,8 @@ const LIMIT: Duration = Duration::from_secs(40);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  mailctl check                        everything
+  mailctl check                        what is not well, and what helps
+  mailctl check --all                  what is well too
   mailctl check disk certificate       these alone
   mailctl check --json | jq '.[] | select(.state == \"error\")'
   mailctl check port25 --target mx.example.net:25
@@ -48,6 +49,9 @@ pub struct Check {
     /// As JSON: a list of objects with id, area, state, reason and todo
     #[arg(long)]
     json: bool,
+    /// What is well too, in full
+    #[arg(long, short, conflicts_with = "json")]
+    all: bool,
     /// Try outgoing port 25 with this server, instead of well-known ones
     #[arg(long = "target", value_name = "HOST:PORT")]
     targets: Vec<String>,
@@ -91,7 +95,7 @@ pub fn run(command: &Check, server: &Server) -> Result<ExitCode> {
         output::json(&findings)?;
     } else {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        print(&render::text(&findings, colour))?;
+        print(&render::text(&findings, colour, command.all))?;
     }
     Ok(match findings.iter().any(|f| f.state.is_trouble()) {
         true => ExitCode::from(FOUND),

@@ -7,13 +7,15 @@ use super::finding::{Finding, State};
 /// Widest line.
 const WIDTH: usize = 80;
 
-/// The findings, area by area, each with its reason and what to do; with colours if `colour`.
-pub fn text(findings: &[Finding], colour: bool) -> String {
-    let longest = findings.iter().map(|f| f.id.chars().count()).max();
-    let ids = longest.unwrap_or(0);
+/// Where reasons begin.
+const INDENT: &str = "           ";
+
+/// The findings, area by area, each with its reason and what to do; with colours if `colour`. Unless
+/// `all` are wanted, of those that are well only the areas are named.
+pub fn text(findings: &[Finding], colour: bool, all: bool) -> String {
     let mut text = String::new();
     let mut area = None;
-    for finding in findings {
+    for finding in findings.iter().filter(|f| all || f.state != State::Ok) {
         if area.replace(finding.area) != Some(finding.area) {
             text += finding.area.title();
             text.push('\n');
@@ -23,15 +25,35 @@ pub fn text(findings: &[Finding], colour: bool) -> String {
             Some(sgr) => format!("{sgr}{word}\x1b[0m"),
             None => word,
         };
-        let indent = " ".repeat(2 + 7 + 2 + ids + 2);
-        let reason = folded(&finding.reason, &indent, "");
-        let line = format!("  {word}  {:<ids$}  {}", finding.id, reason.trim_start());
-        text += &line;
+        text += &format!("  {word}  {}\n", finding.id);
+        text += &folded(&finding.reason, INDENT, "");
         if let Some(todo) = &finding.todo {
-            text += &folded(todo, &indent, "-> ");
+            text += &folded(todo, INDENT, "-> ");
         }
     }
+    if !all {
+        text += &well(findings);
+    }
     text + &summary(findings)
+}
+
+/// The areas in which nothing but well was found, in a sentence.
+fn well(findings: &[Finding]) -> String {
+    let is_well = |f: &&Finding| {
+        findings
+            .iter()
+            .all(|o| o.area != f.area || o.state == State::Ok)
+    };
+    let mut titles: Vec<&str> = findings
+        .iter()
+        .filter(is_well)
+        .map(|f| f.area.title())
+        .collect();
+    titles.dedup();
+    match titles.is_empty() {
+        true => String::new(),
+        false => folded(&titles.join(", "), "  ", "As it should be: "),
+    }
 }
 
 /// `text` below each other from the column that `indent` ends at.
@@ -97,8 +119,9 @@ mod tests {
             Finding::error(Area::Disk, "inodes", "None is free.", "Remove files."),
             Finding::unknown(Area::Queue, "", "smtpd does not run."),
         ];
-        insta::assert_snapshot!(text(&findings, false));
-        let coloured = text(&findings[2..3], true);
+        insta::assert_snapshot!(text(&findings, false, true));
+        insta::assert_snapshot!("without_what_is_well", text(&findings, false, false));
+        let coloured = text(&findings[2..3], true, false);
         assert!(
             coloured.contains("\x1b[1;31mERROR  \x1b[0m  disk.inodes"),
             "{coloured}"
