@@ -108,6 +108,25 @@ fn each_change_is_told_once() {
 }
 
 #[test]
+fn a_second_trouble_of_the_same_check_is_told_too() {
+    let daily = Daily::new("notify = \"me@example.net\"\n");
+    daily.good();
+    daily.secret_mode(0o644);
+    daily.good();
+    daily.taken("sent");
+    fs::remove_file(daily.server.world.path("etc/smtpd/smtpd.conf")).unwrap();
+    assert_eq!(daily.good(), "told me@example.net\n");
+    let sent = daily.taken("sent");
+    assert!(
+        sent.contains("/etc/smtpd/smtpd.conf: it is missing"),
+        "{sent}"
+    );
+    // one of two is well again: that is told when all are
+    daily.secret_mode(0o600);
+    assert_eq!(daily.good(), "nothing has changed: no mail\n");
+}
+
+#[test]
 fn the_webhook_is_told_when_mail_is_broken() {
     let daily = Daily::new("webhook = \"https://chat.example.net/hooks/4f1c\"\n");
     assert!(daily.answers.contains("webhook"));

@@ -162,7 +162,8 @@ fn judge_others(open: &BTreeSet<listen::Port>) -> Finding {
                 others.join(", ")
             ),
             "'ss -tulnp' shows whose it is.",
-        ),
+        )
+        .about(others),
     }
 }
 
@@ -202,6 +203,7 @@ mod tests {
         open.insert(("tcp", 11334));
         let finding = judge_others(&open);
         assert_eq!(finding.state, State::Warning);
+        assert_eq!(finding.about, ["tcp 11334"]);
         assert!(
             finding.reason.contains("needs: tcp 11334."),
             "{}",
