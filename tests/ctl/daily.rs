@@ -33,7 +33,10 @@ impl Daily {
         assert!(done.status.success(), "{}", done.text());
         let daily = Self { server, answers };
         daily.program("sendmail", "(echo \"$@\"; cat) >>\"${0%/*}\"/sent");
-        daily.program("curl", "(echo \"$@\"; cat) >>\"${0%/*}\"/posted");
+        daily.program(
+            "curl",
+            "(echo \"$@\"; cat) >>\"${0%/*}\"/posted; echo '200 '",
+        );
         daily
     }
 
@@ -217,9 +220,14 @@ fn the_webhook_gets_json() {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["new"][0]["reason"], "a \"b\"\nc\\d ü");
 
-    let (url, thread) = receiver("404 Not Found");
-    let error = webhook::post(&url, "mail.example.org", &change).unwrap_err();
-    thread.join().unwrap();
-    let text = format!("{error:#}");
-    assert!(text.contains("404") && !text.contains("/hook"), "{text}");
+    for status in ["404 Not Found", "302 Found", "304 Not Modified"] {
+        let (url, thread) = receiver(status);
+        let error = webhook::post(&url, "mail.example.org", &change).unwrap_err();
+        thread.join().unwrap();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains(&status[..3]) && !text.contains("/hook"),
+            "{text}"
+        );
+    }
 }
