@@ -30,9 +30,16 @@ pub(super) fn note(db: &mut Connection) -> Result<usize> {
         command.arg(format!("--after-cursor={cursor}"));
     }
     let text = Task::new("reading logins from the journal", command).output()?;
-    match logins::entries(&text)? {
-        (found, Some(cursor)) => logins::note(db, &found, &cursor),
-        (_, None) => Ok(0),
+    let read = logins::entries(&text);
+    if read.skipped > 0 {
+        super::accounts::remark(&format!(
+            "entries of the journal that could not be read and were left out: {}",
+            read.skipped
+        ));
+    }
+    match read.cursor {
+        Some(cursor) => logins::note(db, &read.logins, &cursor),
+        None => Ok(0),
     }
 }
 

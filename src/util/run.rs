@@ -16,6 +16,8 @@ use anyhow::{Context, Result, bail};
 
 /// How much of a failed command's output the error carries.
 const TAIL: u64 = 2048;
+/// How much of one line [`Task::lines`] gives.
+const LINE: u64 = 256 << 10;
 
 /// One command with what it is for.
 #[derive(Debug)]
@@ -119,10 +121,11 @@ impl Task {
     }
 
     /// Gives every line of standard output to `each` as it comes, so that none is kept; `each`
-    /// may end the command early, which is no failure.
+    /// may end the command early, which is no failure. A line of more than 256 KiB is cut, and
+    /// what is not UTF-8 is replaced.
     ///
     /// # Errors
-    /// As [`Task::run`], when the output is not UTF-8, and those of `each`.
+    /// As [`Task::run`], and those of `each`.
     pub fn lines(mut self, mut each: impl FnMut(&str) -> Result<ControlFlow<()>>) -> Result<()> {
         let mut errors = tempfile::tempfile().context("creating a temporary file")?;
         self.command
@@ -131,15 +134,13 @@ impl Task {
             .stderr(errors.try_clone()?);
         let mut child = self.command.spawn().map_err(|e| self.not_started(e))?;
         let mut result = Ok(ControlFlow::Continue(()));
-        for line in child
-            .stdout
-            .take()
-            .into_iter()
-            .flat_map(|o| BufReader::new(o).lines())
-        {
-            result = line
-                .with_context(|| format!("{}: reading what it printed", self.what))
-                .and_then(|line| each(&line));
+        let mut output = child.stdout.take().map(BufReader::new);
+        while let Some(output) = &mut output {
+            result = match line(output) {
+                Ok(None) => break,
+                Ok(Some(line)) => each(&line),
+                Err(e) => Err(e).with_context(|| format!("{}: reading what it printed", self.what)),
+            };
             if !matches!(result, Ok(ControlFlow::Continue(()))) {
                 // it may have ended by itself
                 child.kill().ok();
@@ -290,6 +291,21 @@ fn is_program(path: &Path) -> bool {
         .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
+/// The next line without its end; what is longer than [`LINE`] is left out.
+fn line(output: &mut impl BufRead) -> std::io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    output.by_ref().take(LINE).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    } else if bytes.len() as u64 == LINE {
+        output.skip_until(b'\n')?;
+    }
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,6 +363,19 @@ mod tests {
         let error = all("echo d; echo why >&2; exit 1", "").unwrap_err();
         assert!(error.to_string().contains("| why"), "{error}");
         assert_eq!(seen, ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_line_has_its_limit() {
+        let mut text = vec![b'x'; LINE as usize];
+        let mut seen = Vec::new();
+        text.extend(b"yz\n\xff\nlast");
+        let mut reader = &text[..];
+        while let Some(found) = line(&mut reader).unwrap() {
+            seen.push(found);
+        }
+        assert_eq!(seen[0].len(), LINE as usize);
+        assert_eq!(seen[1..], ["\u{fffd}", "last"]);
     }
 
     #[test]

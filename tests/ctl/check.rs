@@ -124,3 +124,12 @@ fn the_help_and_a_wrong_area() {
     insta::assert_snapshot!("check-help", server.good(&["check", "--help"]));
     insta::assert_snapshot!("check-wrong-area", server.bad(2, &["check", "moon"]));
 }
+
+#[test]
+fn scripts_get_json() {
+    let server = Server::small();
+    fs::remove_file(server.world.path("etc/smtpd/smtpd.conf")).unwrap();
+    let called = server.call(&["check", "--json", "answers", "permissions", "clock"]);
+    assert_eq!((called.status, called.stderr.as_str()), (3, ""));
+    insta::assert_snapshot!("check-json", called.stdout);
+}

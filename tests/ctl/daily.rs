@@ -33,7 +33,10 @@ impl Daily {
         assert!(done.status.success(), "{}", done.text());
         let daily = Self { server, answers };
         daily.program("sendmail", "(echo \"$@\"; cat) >>\"${0%/*}\"/sent");
-        daily.program("curl", "(echo \"$@\"; cat) >>\"${0%/*}\"/posted");
+        daily.program(
+            "curl",
+            "(echo \"$@\"; cat) >>\"${0%/*}\"/posted; echo '200 '",
+        );
         daily
     }
 
@@ -105,6 +108,25 @@ fn each_change_is_told_once() {
     insta::assert_snapshot!("daily-gone", daily.taken("sent"));
     assert_eq!(daily.server.world.read("run/ezmail/notices.txt"), "");
     assert_eq!(daily.taken("posted"), "");
+}
+
+#[test]
+fn a_second_trouble_of_the_same_check_is_told_too() {
+    let daily = Daily::new("notify = \"me@example.net\"\n");
+    daily.good();
+    daily.secret_mode(0o644);
+    daily.good();
+    daily.taken("sent");
+    fs::remove_file(daily.server.world.path("etc/smtpd/smtpd.conf")).unwrap();
+    assert_eq!(daily.good(), "told me@example.net\n");
+    let sent = daily.taken("sent");
+    assert!(
+        sent.contains("/etc/smtpd/smtpd.conf: it is missing"),
+        "{sent}"
+    );
+    // one of two is well again: that is told when all are
+    daily.secret_mode(0o600);
+    assert_eq!(daily.good(), "nothing has changed: no mail\n");
 }
 
 #[test]
@@ -198,9 +220,14 @@ fn the_webhook_gets_json() {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["new"][0]["reason"], "a \"b\"\nc\\d ü");
 
-    let (url, thread) = receiver("404 Not Found");
-    let error = webhook::post(&url, "mail.example.org", &change).unwrap_err();
-    thread.join().unwrap();
-    let text = format!("{error:#}");
-    assert!(text.contains("404") && !text.contains("/hook"), "{text}");
+    for status in ["404 Not Found", "302 Found", "304 Not Modified"] {
+        let (url, thread) = receiver(status);
+        let error = webhook::post(&url, "mail.example.org", &change).unwrap_err();
+        thread.join().unwrap();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains(&status[..3]) && !text.contains("/hook"),
+            "{text}"
+        );
+    }
 }

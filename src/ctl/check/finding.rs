@@ -117,6 +117,10 @@ pub struct Finding {
     pub area: Area,
     /// How it is.
     pub state: State,
+    /// The things that are in trouble, where one finding is about several of them: names that stay
+    /// the same for as long as the trouble does.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub about: Vec<String>,
     /// Why, in words.
     pub reason: String,
     /// What to do about it.
@@ -134,9 +138,17 @@ impl Finding {
             id,
             area,
             state,
+            about: Vec::new(),
             reason,
             todo,
         }
+    }
+
+    /// With the things that it is about.
+    #[must_use]
+    pub fn about<T: ToString>(mut self, things: impl IntoIterator<Item = T>) -> Self {
+        self.about = things.into_iter().map(|thing| thing.to_string()).collect();
+        self
     }
 
     /// All is well. The `id` goes behind the area's name.

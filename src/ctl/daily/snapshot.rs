@@ -36,6 +36,12 @@ impl Change {
     }
 }
 
+/// Whether it is, or is about something more. The texts do not count: they have ages and sizes in
+/// them.
+fn is_worse(before: &Finding, now: &Finding) -> bool {
+    before.state < now.state || now.about.iter().any(|thing| !before.about.contains(thing))
+}
+
 fn file(server: &Server) -> PathBuf {
     server.target.path(&server.paths.state.join("daily.json"))
 }
@@ -76,7 +82,7 @@ impl Snapshot {
         let mut kept = Vec::new();
         for finding in now.iter().filter(|f| f.state.is_trouble()) {
             let before = find(&self.troubles, &finding.id);
-            if before.is_none_or(|before| before.state < finding.state) {
+            if before.is_none_or(|before| is_worse(&before, finding)) {
                 change.new.push(finding.clone());
             }
             kept.push(finding.clone());
@@ -140,6 +146,30 @@ mod tests {
         assert_eq!(after(&[&worse], &[&one]), (none(), none(), 1));
         assert_eq!(after(&[&one], &[&well]), (none(), id(), 0));
         assert_eq!(after(&[&one], &[]), (none(), id(), 0));
+    }
+
+    #[test]
+    fn another_thing_under_the_same_id_is_told() {
+        let none = || Vec::<String>::new();
+        let id = || vec!["disk.space".to_owned()];
+        let of = |things: &[&str]| warning("space").about(things);
+        assert_eq!(
+            after(&[&of(&["a"])], &[&of(&["a", "b"])]),
+            (id(), none(), 1)
+        );
+        assert_eq!(after(&[&of(&["a"])], &[&of(&["b"])]), (id(), none(), 1));
+        // one of two is better, and in another order is the same
+        assert_eq!(
+            after(&[&of(&["a", "b"])], &[&of(&["b"])]),
+            (none(), none(), 1)
+        );
+        assert_eq!(
+            after(&[&of(&["a", "b"])], &[&of(&["b", "a"])]),
+            (none(), none(), 1)
+        );
+        let mut aged = of(&["a"]);
+        aged.reason = "for 2 days".to_owned();
+        assert_eq!(after(&[&of(&["a"])], &[&aged]), (none(), none(), 1));
     }
 
     #[test]

@@ -30,11 +30,17 @@ pub fn post(url: &str, server: &str, change: &Change) -> Result<()> {
     let done = Task::new("posting to the webhook", command)
         .input(config(url, &body(server, change)?))
         .outcome()?;
-    if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stdout);
+    let said = String::from_utf8_lossy(&done.stdout);
+    if !done.status.success() || !is_taken(&said) {
         bail!("the webhook did not take it: {}", said.trim());
     }
     Ok(())
+}
+
+/// Whether the status that begins `said` is 2xx: to curl, a redirection is no failure.
+fn is_taken(said: &str) -> bool {
+    let status = said.split_whitespace().next().map(str::parse);
+    matches!(status, Some(Ok(200..=299_u16)))
 }
 
 fn body(server: &str, change: &Change) -> Result<String> {
@@ -95,6 +101,15 @@ mod tests {
         insta::assert_snapshot!(body);
         let config = config("https://example.org/x?token=\"1\"", &body);
         assert_eq!(config.lines().count(), 12);
+        for (said, taken) in [
+            ("200 ", true),
+            ("204", true),
+            ("302 ", false),
+            ("000 Could not resolve host", false),
+            ("", false),
+        ] {
+            assert_eq!(is_taken(said), taken, "{said}");
+        }
         assert!(
             config.contains(r#"url = "https://example.org/x?token=\"1\"""#),
             "{config}"

@@ -60,7 +60,8 @@ pub fn parse(line: &str) -> Result<Entry> {
 /// earlier boots have other machine IDs, and are read too.
 pub fn command(since: i64, follow: bool) -> Command {
     let mut command = Command::new("journalctl");
-    command.args(["--merge", "--quiet", "--output=json"]);
+    // without --all, a field of 4096 bytes or more is null
+    command.args(["--merge", "--quiet", "--all", "--output=json"]);
     command.arg("--output-fields=MESSAGE,_SYSTEMD_UNIT");
     command.arg(format!("--since=@{since}"));
     command.args(UNITS.map(|unit| format!("--unit={unit}")));
@@ -84,5 +85,11 @@ mod tests {
         let none = r#"{"__REALTIME_TIMESTAMP":"17","MESSAGE":null}"#;
         assert_eq!(parse(none).unwrap().message, "");
         assert!(parse("{}").is_err());
+        let long = format!(
+            r#"{{"__REALTIME_TIMESTAMP":"17","MESSAGE":"{}"}}"#,
+            "x".repeat(9000)
+        );
+        assert_eq!(parse(&long).unwrap().message.len(), 9000);
+        assert!(command(17, false).get_args().any(|a| a == "--all"));
     }
 }

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
-    output,
+    accounts, output,
     server::{self, Server},
     words,
 };
@@ -79,6 +79,13 @@ pub fn run(log: &Log, server: &Server) -> Result<ExitCode> {
         return follow(log);
     }
     let book = read(server::now()? - log.since)?;
+    if book.skipped > 0 {
+        let text = format!(
+            "entries of the journal that could not be read and were left out: {}",
+            book.skipped
+        );
+        accounts::remark(&text);
+    }
     let mut found: Vec<&Story> = book.stories().filter(|s| log.wants(s)).collect();
     let one_each = log.address.is_none() && log.message.is_none();
     if one_each {
@@ -112,10 +119,22 @@ pub fn read(since: i64) -> Result<Book> {
     let mut book = Book::default();
     let command = journal::command(since, false);
     Task::new("reading the journal", command).lines(|line| {
-        book.read(&journal::parse(line)?);
+        take(&mut book, line);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(book)
+}
+
+/// Takes a line of the journal; says when that was, and which story goes on with it. One that is no
+/// entry is counted: the others still tell what they have to.
+fn take(book: &mut Book, line: &str) -> Option<(i64, u64)> {
+    match journal::parse(line) {
+        Ok(entry) => book.read(&entry).map(|key| (entry.time, key)),
+        Err(_) => {
+            book.skipped += 1;
+            None
+        }
+    }
 }
 
 /// Tells events as they come, each with the number of its message.
@@ -125,14 +144,16 @@ fn follow(log: &Log) -> Result<ExitCode> {
     // what began before is needed to know what goes on
     let command = journal::command(start - log.since, true);
     Task::new("reading the journal", command).lines(|line| {
-        let entry = journal::parse(line)?;
-        let Some(story) = book.read(&entry).and_then(|key| book.get(key)) else {
+        let Some((time, key)) = take(&mut book, line) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let Some(story) = book.get(key) else {
             return Ok(ControlFlow::Continue(()));
         };
         let Some(event) = story.events.last() else {
             return Ok(ControlFlow::Continue(()));
         };
-        if entry.time / 1_000_000 < start || !log.wants(story) {
+        if time / 1_000_000 < start || !log.wants(story) {
             return Ok(ControlFlow::Continue(()));
         }
         let text = text::event(event);

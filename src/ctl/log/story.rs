@@ -137,6 +137,8 @@ pub struct Book {
     of_id: HashMap<String, u64>,
     of_message_id: HashMap<String, u64>,
     sessions: HashMap<String, Session>,
+    /// How many lines of the journal were no entries.
+    pub skipped: usize,
 }
 
 #[derive(Debug, Default)]

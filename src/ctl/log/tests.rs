@@ -130,3 +130,21 @@ fn memory_is_bounded() {
     assert_eq!(book.stories().count(), 20_000);
     assert_eq!(book.stories().next().unwrap().id, format!("{:08x}", 10_000));
 }
+
+#[test]
+fn what_is_no_entry_is_counted() {
+    let mut book = Book::default();
+    let line = serde_json::json!({
+        "__REALTIME_TIMESTAMP": "17",
+        "_SYSTEMD_UNIT": "smtpd.service",
+        "MESSAGE": "7641df97a0b1c2d3 smtp connected address=203.0.113.7 host=mx.example.com",
+    });
+    for text in [
+        "{\"MESSAGE\":\"cut",
+        &line.to_string(),
+        r#"{"MESSAGE":["a","b"]}"#,
+    ] {
+        assert_eq!(take(&mut book, text), None);
+    }
+    assert_eq!(book.skipped, 2);
+}

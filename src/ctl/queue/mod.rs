@@ -119,6 +119,35 @@ pub fn queue() -> Result<Vec<Envelope>> {
     Ok(found)
 }
 
+/// Removes from the queue what `is_meant`, and returns it. smtpd ends no delivery for that: what is
+/// on its way may still arrive.
+///
+/// # Errors
+/// When smtpctl fails, or one is still there afterwards: that it was delivered meanwhile is none.
+pub fn discard(is_meant: &dyn Fn(&Envelope) -> bool) -> Result<Vec<Envelope>> {
+    let remove = |id: &str| smtpctl(&["remove", id], "removing from the queue").map(drop);
+    discard_by(queue, remove, is_meant)
+}
+
+fn discard_by(
+    queue: impl Fn() -> Result<Vec<Envelope>>,
+    remove: impl Fn(&str) -> Result<()>,
+    is_meant: &dyn Fn(&Envelope) -> bool,
+) -> Result<Vec<Envelope>> {
+    let mut found = queue()?;
+    found.retain(is_meant);
+    let mut failed = None;
+    for envelope in &found {
+        if let Err(error) = remove(&envelope.id) {
+            failed = Some(error);
+        }
+    }
+    match failed {
+        Some(error) if queue()?.iter().any(is_meant) => Err(error),
+        _ => Ok(found),
+    }
+}
+
 fn list(json: bool) -> Result<()> {
     let queue = queue()?;
     match json {
@@ -196,7 +225,39 @@ fn id(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    #[test]
+    fn what_is_meant_is_removed() {
+        let other = envelope::tests::WAITING.replace("c0ffee01", "c0ffee02");
+        let text = format!(
+            "{}\n{}",
+            envelope::tests::WAITING,
+            other.replace("alice", "al")
+        );
+        let left = RefCell::new(parse(&text).unwrap());
+        let queue = || Ok(left.borrow().clone());
+        let meant = |e: &Envelope| e.sender == "alice@example.org";
+        let refuse = |_: &str| bail!("no such envelope");
+        assert!(discard_by(queue, refuse, &meant).is_err());
+        assert_eq!(left.borrow().len(), 2);
+        let remove = |id: &str| {
+            left.borrow_mut().retain(|e| !e.is(id));
+            Ok(())
+        };
+        let gone = discard_by(queue, remove, &meant).unwrap();
+        assert_eq!(gone[0].message, "c0ffee01");
+        assert_eq!(left.borrow()[0].message, "c0ffee02");
+        // delivered between the list and the removal
+        left.borrow_mut().extend(gone);
+        let late = |id: &str| {
+            left.borrow_mut().retain(|e| !e.is(id));
+            bail!("no such envelope")
+        };
+        assert_eq!(discard_by(queue, late, &meant).unwrap().len(), 1);
+    }
 
     #[test]
     fn ids_are_checked() {

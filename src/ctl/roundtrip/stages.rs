@@ -8,7 +8,7 @@ use super::{Stop, Way, visitor, visitor::Visitor};
 use crate::{
     agent::health::{self, Health},
     ctl::{
-        log,
+        log, queue,
         server::{self, Server},
     },
     mail::address::Address,
@@ -22,8 +22,8 @@ pub fn round(way: &mut Way, server: &Server) -> Result<()> {
     }
     let db = server.database()?;
     let now = server::now()?;
-    visitor::clean(&db, server, now)?;
-    let visitor = Visitor::new(&db, server, now)?;
+    visitor::clean(&db, server, now, &queue::discard)?;
+    let visitor = Visitor::new(&db, server, now, &queue::discard)?;
     let gone = through(way, server, &visitor);
     // whatever happened
     let left = visitor.leave();

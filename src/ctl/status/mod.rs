@@ -1,12 +1,12 @@
 //! `mailctl status`: the server in one look.
 
 mod gather;
+mod screen;
 mod today;
 
 use std::fmt;
 
 use serde::Serialize;
-use textwrap::{Options, WordSplitter};
 
 pub use gather::report;
 pub use today::Today;
@@ -21,8 +21,6 @@ use crate::agent::{
     status::{MEMORY, Outcome, Status as Agent},
 };
 
-/// Widest line.
-const WIDTH: usize = 80;
 /// Of what the agent said, and of a list, so many lines are shown.
 const LINES: usize = 5;
 
@@ -214,7 +212,7 @@ impl fmt::Display for Report {
             .up
             .map_or_else(String::new, |up| format!(", up {}", span(up)));
         let left = format!("{image}{up}");
-        let gap = WIDTH.saturating_sub(left.len() + name.len()).max(1);
+        let gap = screen::WIDTH.saturating_sub(left.len() + name.len()).max(1);
         writeln!(
             f,
             "{}",
@@ -230,14 +228,8 @@ impl fmt::Display for Report {
             let name = service.name().split('@').next().unwrap_or_default();
             writeln!(f, "  {name:<9}  {word:<9}  {}", service.purpose)?;
         }
-        for (title, text) in self.lines() {
-            let indent = " ".repeat(13);
-            let options = Options::new(WIDTH)
-                .subsequent_indent(&indent)
-                .word_splitter(WordSplitter::NoHyphenation)
-                .break_words(false);
-            let line = format!("{title:<11}  {text}");
-            writeln!(f, "{}", textwrap::fill(&line, options))?;
+        for row in screen::rows(&self.lines(), self.services.len() + 1) {
+            writeln!(f, "{row}")?;
         }
         Ok(())
     }
@@ -318,6 +310,25 @@ mod tests {
         let text = screen(&report);
         assert!(text.contains("state volume: /dev/vda"), "{text}");
         insta::assert_snapshot!("all_is_well", text);
+    }
+
+    #[test]
+    fn however_much_there_is_to_tell_it_fits() {
+        let mut report = report(services_like([("failed", "failed"); 6]), Some("/dev/vda"));
+        let said = "error: this line of what the agent said is a long one, with much to tell, \
+                    and goes on and on\n";
+        report.agent = Some(Agent::new(Outcome::Failed, None, Some(said.repeat(9))));
+        let key = |n: i32| {
+            format!(
+                "DKIM example{n}.org: next key s2026{n} waits until every name server of the \
+                 domain shows its record, which ns1.example.net does not yet"
+            )
+        };
+        report.dkim = (0..3).map(key).collect();
+        let trouble = |n: i32| Finding::error(Area::Permissions, &format!("number{n}"), "x", "y");
+        report.last_check = Some((0..40).map(trouble).collect());
+        report.unknown = vec![format!("no answer of {}", "x".repeat(200)); 4];
+        insta::assert_snapshot!("much_to_tell", screen(&report));
     }
 
     #[test]

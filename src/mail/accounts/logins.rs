@@ -1,6 +1,6 @@
 //! Who logged in when: the daemons only read the database, but they write to the journal.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
 
@@ -51,26 +51,38 @@ struct Entry {
     cursor: String,
 }
 
-/// The logins of a text that `journalctl -o json` printed, and the cursor of its last entry.
-///
-/// # Errors
-/// When it is not what journalctl prints.
-pub fn entries(text: &str) -> Result<(Vec<Login>, Option<String>)> {
-    let (mut logins, mut cursor) = (Vec::new(), None);
+/// What a text that `journalctl -o json` printed has of logins.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The logins.
+    pub logins: Vec<Login>,
+    /// The cursor of the last entry; none when there is no entry.
+    pub cursor: Option<String>,
+    /// How many lines are no entries: one must not keep the others from being read.
+    pub skipped: usize,
+}
+
+/// The logins of a text that `journalctl -o json` printed.
+pub fn entries(text: &str) -> Read {
+    let mut read = Read::default();
     for line in text.lines() {
-        let entry: Entry = serde_json::from_str(line).context("reading an entry of the journal")?;
+        let entry = serde_json::from_str::<Entry>(line).ok();
+        let Some((entry, time)) =
+            entry.and_then(|e| e.microseconds.parse::<i64>().ok().map(|t| (e, t)))
+        else {
+            read.skipped += 1;
+            continue;
+        };
         if let Some((name, service)) = entry.message.as_str().and_then(parse) {
-            let microseconds = entry.microseconds.parse::<i64>();
-            let time = microseconds.context("reading a time of the journal")? / 1_000_000;
-            logins.push(Login {
+            read.logins.push(Login {
                 name,
-                time,
+                time: time / 1_000_000,
                 service,
             });
         }
-        cursor = Some(entry.cursor);
+        read.cursor = Some(entry.cursor);
     }
-    Ok((logins, cursor))
+    read
 }
 
 /// The key in `meta` of where the journal was read to.
@@ -193,16 +205,17 @@ mod tests {
         // before the password of now, later, and in between
         let text = journal(&[(PHONE, 90), (SMTP, 120), (PHONE, 130), (SIEVE, 110)]);
         let odd = r#"{"__CURSOR":"s=1;i=9","__REALTIME_TIMESTAMP":"1","MESSAGE":[104,255]}"#;
-        let (logins, cursor_read) = entries(&format!("{text}{odd}\n")).unwrap();
-        assert_eq!(logins.len(), 4);
+        let read = entries(&format!("no JSON\n{text}{odd}\n"));
+        let logins = read.logins;
+        assert_eq!((logins.len(), read.skipped), (4, 1));
         assert_eq!(cursor(&db).unwrap(), None);
-        let cursor_read = cursor_read.unwrap();
+        let cursor_read = read.cursor.unwrap();
         assert_eq!(note(&mut db, &logins, &cursor_read).unwrap(), 2);
         assert_eq!(cursor(&db).unwrap().as_deref(), Some("s=1;i=9"));
         let user = users::get(&db, &alice).unwrap();
         assert_eq!((user.last_used, user.last_login()), (Some(120), Some(130)));
         assert_eq!(user.app_passwords[0].last_used, Some(130));
         assert_eq!(note(&mut db, &logins, &cursor_read).unwrap(), 0);
-        assert!(entries("no JSON").is_err());
+        assert_eq!(entries("no JSON").cursor, None);
     }
 }

@@ -25,7 +25,9 @@ fn judge(lines: &[String]) -> Finding {
             "",
             format!("{}.", lines.join(";\n")),
             "Publish what 'mailctl dkim show' shows; 'mailctl dkim list' tells how far it is.",
-        ),
+        )
+        // the lines are the same until something changes
+        .about(lines),
     }
 }
 
@@ -43,6 +45,7 @@ mod tests {
         ];
         let found = judge(&lines);
         assert_eq!(found.state, State::Warning);
+        assert_eq!(found.about, lines);
         assert_eq!(found.reason, "DKIM example.org: next key x waits;\nDKIM y.");
     }
 }

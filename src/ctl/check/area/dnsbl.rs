@@ -71,23 +71,24 @@ fn judge(zone: &str, removal: &str, test: &Listing, found: &[(IpAddr, Listing)])
             return Finding::unknown(AREA, zone, format!("It does not tell: {why}."));
         }
     }
-    let listed: Vec<String> = found
+    let (addresses, listed): (Vec<IpAddr>, Vec<String>) = found
         .iter()
         .filter_map(|(address, listing)| match listing {
             Listing::Listed(codes) => {
                 let codes: Vec<String> = codes.iter().map(ToString::to_string).collect();
-                Some(format!("{address} ({})", codes.join(", ")))
+                Some((*address, format!("{address} ({})", codes.join(", "))))
             }
             _ => None,
         })
-        .collect();
+        .unzip();
     if !listed.is_empty() {
         return Finding::error(
             AREA,
             zone,
             format!("It lists {}.", listed.join(" and ")),
             format!("Find out why, end that, and ask to be removed: {removal}"),
-        );
+        )
+        .about(addresses);
     }
     let silent = found.iter().find_map(|(address, listing)| match listing {
         Listing::NoAnswer(why) => Some(format!("It does not tell about {address}: {why}.")),
@@ -120,5 +121,7 @@ mod tests {
         assert_eq!(state(refused(), None), State::Unknown);
         assert_eq!(state(Listing::NotListed, None), State::Unknown);
         assert_eq!(state(listed(), None), State::Unknown);
+        let found = judge("list.example", "x", &listed(), &[(address, listed())]);
+        assert_eq!(found.about, ["203.0.113.5"]);
     }
 }

@@ -56,9 +56,13 @@ fn judge(meminfo: &str) -> Result<Finding> {
 fn judge_killed(lines: &str) -> Finding {
     let name = |line: &str| {
         let (_, rest) = line.split_once("Killed process ")?;
-        Some(rest.split_once('(')?.1.split_once(')')?.0.to_owned())
+        let (number, rest) = rest.split_once('(')?;
+        let name = rest.split_once(')')?.0;
+        // with its number: that it was ended once more is news
+        Some((name.to_owned(), format!("{name} {}", number.trim())))
     };
-    let mut names: Vec<String> = lines.lines().filter_map(name).collect();
+    let killed = lines.lines().filter_map(name);
+    let (mut names, each): (Vec<String>, Vec<String>) = killed.unzip();
     names.sort();
     names.dedup();
     match names.is_empty() {
@@ -71,7 +75,8 @@ fn judge_killed(lines: &str) -> Finding {
                 names.join(", ")
             ),
             "Take a machine with more memory.",
-        ),
+        )
+        .about(each),
     }
 }
 
@@ -95,6 +100,11 @@ mod tests {
     fn who_was_ended_is_named() {
         assert_eq!(judge_killed("").state, State::Ok);
         let line = "Out of memory: Killed process 812 (rspamd) total-vm:201000kB, anon-rss:1kB\n";
+        let other = line.replace("812", "913");
+        assert_eq!(
+            judge_killed(&(line.to_owned() + &other)).about,
+            ["rspamd 812", "rspamd 913"]
+        );
         insta::assert_snapshot!(
             judge_killed(&line.repeat(2)).reason,
             @"For want of memory the kernel has ended since this boot: rspamd."

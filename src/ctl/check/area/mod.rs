@@ -8,6 +8,7 @@ mod disk;
 mod dkim;
 mod dns;
 mod dnsbl;
+mod greeting;
 mod listen;
 mod memory;
 mod nat;

@@ -57,7 +57,8 @@ fn judge_name(hostname: &str, here: &[IpAddr], named: &[IpAddr]) -> Finding {
                 strange.join(", ")
             ),
             todo,
-        ),
+        )
+        .about(strange),
     }
 }
 

@@ -38,7 +38,8 @@ fn judge(differences: &[Difference]) -> Finding {
             "planned",
             named("Not as the agent has them", some),
             "'ezmail-agent apply --kept' sets them right.",
-        ),
+        )
+        .about(paths(some)),
     }
 }
 
@@ -50,8 +51,13 @@ fn judge_secrets(differences: &[Difference]) -> Finding {
             "secrets",
             named("Open to others than root", some),
             "'chmod 600' each of them, and ask who put it there.",
-        ),
+        )
+        .about(paths(some)),
     }
+}
+
+fn paths(differences: &[Difference]) -> impl Iterator<Item = String> {
+    differences.iter().map(|d| d.path.display().to_string())
 }
 
 fn named(what: &str, differences: &[Difference]) -> String {
@@ -78,7 +84,12 @@ mod tests {
             path: "/var/lib/ezmail/tls/key.pem".into(),
             how: "mode 644 instead of 600".to_owned(),
         };
+        assert_eq!(
+            judge_secrets(std::slice::from_ref(&one)).about,
+            ["/var/lib/ezmail/tls/key.pem"]
+        );
         let finding = judge(&vec![one; 7]);
+        assert_eq!(finding.about.len(), 7);
         assert_eq!(finding.state, State::Error);
         assert!(
             finding.reason.ends_with("600\nand 2 more"),

@@ -1,7 +1,7 @@
 //! Whether mail can leave: many providers block port 25 until somebody asks.
 
 use std::{
-    io::{BufRead, BufReader, ErrorKind},
+    io::ErrorKind,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     thread,
     time::Duration,
@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Result;
 
+use super::greeting;
 use crate::ctl::check::{
     Context,
     finding::{Area, Finding},
@@ -97,12 +98,8 @@ fn greet(address: SocketAddr) -> Tried {
         }
         Err(e) => return Tried::Failed(e.to_string()),
     };
-    let mut line = String::new();
-    let read = stream
-        .set_read_timeout(Some(GREETING))
-        .and_then(|()| BufReader::new(stream).read_line(&mut line));
-    match read {
-        Ok(n) if n > 0 => Tried::Line(line.trim_end().to_owned()),
+    match greeting::read(stream, GREETING) {
+        Ok(line) if !line.is_empty() => Tried::Line(line),
         _ => Tried::Mute,
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader},
     net::{SocketAddr, TcpStream},
     path::Path,
     process::Command,
@@ -12,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::listen;
+use super::{greeting, listen};
 use crate::{
     ctl::check::finding::{Area, Finding},
     util::{files, run::Task},
@@ -96,11 +95,7 @@ fn ask((port, _, answer, _): Served) -> Result<String, String> {
 }
 
 fn line(address: SocketAddr) -> std::io::Result<String> {
-    let stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_read_timeout(Some(LIMIT))?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
-    Ok(line.trim_end().to_owned())
+    greeting::read(TcpStream::connect_timeout(&address, LIMIT)?, LIMIT)
 }
 
 /// By curl(1), which need not get further than through the handshake.
@@ -162,7 +157,8 @@ fn judge_others(open: &BTreeSet<listen::Port>) -> Finding {
                 others.join(", ")
             ),
             "'ss -tulnp' shows whose it is.",
-        ),
+        )
+        .about(others),
     }
 }
 
@@ -202,6 +198,7 @@ mod tests {
         open.insert(("tcp", 11334));
         let finding = judge_others(&open);
         assert_eq!(finding.state, State::Warning);
+        assert_eq!(finding.about, ["tcp 11334"]);
         assert!(
             finding.reason.contains("needs: tcp 11334."),
             "{}",

@@ -108,20 +108,24 @@ fn judge(id: &str, family: &str, hostname: &str, addresses: &[Named]) -> Finding
              DNS'): it cannot be set where your domain is."
         )
     };
+    let wrong = || {
+        let wrong = addresses.iter().filter(|n| !n.confirmed.contains(hostname));
+        wrong.map(|named| named.address)
+    };
     for named in addresses {
         let address = named.address;
         if named.names.is_empty() {
             let reason = format!("{address} has no name (PTR): many servers refuse mail from it.");
-            return Finding::error(AREA, id, reason, todo(address));
+            return Finding::error(AREA, id, reason, todo(address)).about(wrong());
         }
         let names = named.names.join(", ");
         if named.confirmed.is_empty() {
             let reason = format!("{address} is called {names}, which does not lead back to it.");
-            return Finding::error(AREA, id, reason, todo(address));
+            return Finding::error(AREA, id, reason, todo(address)).about(wrong());
         }
         if !named.confirmed.contains(hostname) {
             let reason = format!("{address} is called {names}, not {hostname}.");
-            return Finding::warning(AREA, id, reason, todo(address));
+            return Finding::warning(AREA, id, reason, todo(address)).about(wrong());
         }
     }
     let reason = format!(
@@ -147,6 +151,14 @@ mod tests {
             };
             judge("ipv4", "IPv4", "mail.example.org", &[named]).state
         };
+        let nameless = |address: &str| Named {
+            address: address.parse().unwrap(),
+            names: Vec::new(),
+            confirmed: BTreeSet::new(),
+        };
+        let two = ["203.0.113.5", "203.0.113.6"];
+        let found = judge("ipv4", "IPv4", "mail.example.org", &two.map(nameless));
+        assert_eq!(found.about, two);
         let (ours, theirs) = ("mail.example.org", "5.113.example.net");
         assert_eq!(state(&[ours], &[ours]), State::Ok);
         assert_eq!(state(&[theirs, ours], &[ours]), State::Ok);

@@ -67,7 +67,8 @@ fn judge_failed(text: &str) -> Finding {
             "failed",
             format!("Failed: {}.", others.join(", ")),
             format!("See 'journalctl -u {}'.", others.join(" -u ")),
-        ),
+        )
+        .about(others),
     }
 }
 
@@ -99,6 +100,7 @@ mod tests {
     fn other_failed_units_are_named() {
         let text = "acme.service loaded failed failed Certificate\nrspamd.service loaded failed failed x\n";
         assert_eq!(judge_failed(text).reason, "Failed: acme.service.");
+        assert_eq!(judge_failed(text).about, ["acme.service"]);
         assert_eq!(judge_failed("").state, State::Ok);
     }
 }
