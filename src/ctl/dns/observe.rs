@@ -43,17 +43,32 @@ impl Seen {
         })
     }
 
-    /// An authoritative answer, or else the resolver's.
-    pub fn best(&self) -> Option<&Answer> {
-        let first = self.good().next().map(|(_, a)| a);
+    /// An authoritative answer, or else the resolver's. That is taken too where the name is an
+    /// alias into a zone that the servers do not have: only the resolver went there.
+    pub fn best(&self, kind: RecordType) -> Option<&Answer> {
         let resolver = || self.resolver.as_ref().and_then(|r| r.as_ref().ok());
-        first.or_else(resolver)
+        let mut good = self.good().map(|(_, answer)| answer);
+        let Some(first) = good.next() else {
+            return resolver();
+        };
+        if !is_open(first, kind) {
+            return Some(first);
+        }
+        // one of them may have the other zone as well
+        let whole = good.find(|answer| !is_open(answer, kind));
+        let known = |a: &&Answer| matches!(a.status, Status::NoError | Status::NxDomain);
+        whole.or_else(|| resolver().filter(known)).or(Some(first))
     }
 }
 
 /// Whether a server knows the zone it is asked about.
 pub fn is_good(answer: &Answer) -> bool {
     answer.authoritative && matches!(answer.status, Status::NoError | Status::NxDomain)
+}
+
+/// Whether an answer ends with an alias, without what was asked for.
+pub fn is_open(answer: &Answer, kind: RecordType) -> bool {
+    kind != RecordType::CNAME && answer.alias().is_some() && answer.of(kind).next().is_none()
 }
 
 impl Observed {
@@ -64,7 +79,7 @@ impl Observed {
 
     /// The records of that type under a name, as far as they are known.
     pub fn data(&self, name: &str, kind: RecordType) -> Vec<&Data> {
-        let best = self.at(name, kind).and_then(Seen::best);
+        let best = self.at(name, kind).and_then(|seen| seen.best(kind));
         best.map(|a| a.of(kind).collect()).unwrap_or_default()
     }
 
@@ -259,8 +274,10 @@ fn follow(facts: &Facts, observed: &Observed) -> Vec<(String, RecordType)> {
         }
     };
     let addresses = [RecordType::A, RecordType::AAAA];
-    for seen in observed.seen.values() {
-        let Some(answer) = seen.best() else { continue };
+    for ((_, kind), seen) in &observed.seen {
+        let Some(answer) = seen.best(*kind) else {
+            continue;
+        };
         for record in &answer.records {
             match &record.data {
                 Data::Mx { exchange, .. } if exchange != "." => ask(exchange, &addresses),

@@ -225,3 +225,47 @@ fn caa_and_tlsa_are_compared_where_they_are_known() {
     }
     assert_eq!(ids(&facts, &observed), ["tlsa-without-dnssec"]);
 }
+
+/// The servers show an alias into a zone of others; the resolver has gone there.
+fn put_alias(observed: &mut Observed, name: &str, targets: [&str; 2], whole: &Answer) {
+    let kind = whole.records[0].data.kind();
+    let alias = |target: &str| Ok(answer(name, &[Data::Cname(target.to_owned())]));
+    put(observed, name, kind, &[]);
+    let seen = observed.seen.get_mut(&(name.to_owned(), kind)).unwrap();
+    for ((_, answer), target) in seen.servers.iter_mut().zip(targets) {
+        *answer = alias(target);
+    }
+    let mut full = alias(targets[0]).unwrap();
+    full.records.extend(whole.records.clone());
+    full.authoritative = false;
+    seen.resolver = Some(Ok(full));
+}
+
+#[test]
+fn an_alias_into_another_zone_is_followed() {
+    let facts = facts();
+    for (name, kind) in [
+        ("s._domainkey.example.org", RecordType::TXT),
+        ("_dmarc.example.org", RecordType::TXT),
+        // RFC 2317
+        ("10.113.0.203.in-addr.arpa", RecordType::PTR),
+    ] {
+        let mut observed = right(&facts);
+        let data: Vec<Data> = observed.data(name, kind).into_iter().cloned().collect();
+        let whole = answer("x.other.example", &data);
+        put_alias(&mut observed, name, ["x.other.example"; 2], &whole);
+        assert_eq!(ids(&facts, &observed), [""; 0], "{name}");
+        let targets = ["x.other.example", "y.other.example"];
+        put_alias(&mut observed, name, targets, &whole);
+        assert_eq!(ids(&facts, &observed), ["servers-differ"], "{name}");
+        // a server that has the other zone too shows all of it
+        put_alias(&mut observed, name, ["x.other.example"; 2], &whole);
+        let seen = observed.seen.get_mut(&(name.to_owned(), kind)).unwrap();
+        let full = seen.resolver.clone().unwrap().unwrap();
+        seen.servers[1].1 = Ok(Answer {
+            authoritative: true,
+            ..full
+        });
+        assert_eq!(ids(&facts, &observed), [""; 0], "{name}");
+    }
+}
