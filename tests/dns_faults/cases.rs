@@ -296,8 +296,8 @@ pub const CASES: &[Case] = &[
         let text = plain(&b.data(ED, "TXT")).replace("v=DKIM1; ", "");
         b.set(ED, "TXT", &strings(&format!("{text}; v=DKIM1")));
     }),
-    case("dkim-differs", "t=s", |b| {
-        b.change(ED, "TXT", "v=DKIM1;", "v=DKIM1; t=s;")
+    case("dkim-differs", "s=tlsrpt", |b| {
+        b.change(ED, "TXT", "v=DKIM1;", "v=DKIM1; s=tlsrpt;")
     }),
     case("dkim-wildcard", "a wildcard below _domainkey", |b| {
         b.add("*._domainkey.example.org. TXT \"v=DKIM1; p=\"");

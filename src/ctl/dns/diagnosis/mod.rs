@@ -290,7 +290,13 @@ impl Seeing<'_> {
             );
         }
         let nobody = format!("{}._domainkey.{domain}", super::observe::NOBODY);
-        let found = self.observed.texts(&nobody);
+        let key = |text: &String| {
+            let tags = text::tags(text).unwrap_or_default();
+            text.starts_with("v=DKIM1") || text::tag(&tags, "p").is_some()
+        };
+        // a wildcard at the domain may answer for everything, with what is no key
+        let mut found = self.observed.texts(&nobody);
+        found.retain(key);
         if !found.is_empty() {
             let name = format!("*._domainkey.{domain}");
             self.add("dkim-wildcard", &name, RecordType::TXT, found, Vec::new());

@@ -269,3 +269,46 @@ fn an_alias_into_another_zone_is_followed() {
         assert_eq!(ids(&facts, &observed), [""; 0], "{name}");
     }
 }
+
+#[test]
+fn keys_may_be_written_otherwise() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    let name = "s._domainkey.example.org";
+    let key = "QUJD".repeat(98);
+    for (before, behind, found) in [
+        ("v=DKIM1; k=rsa; ", ";", None),
+        ("", "", None),
+        ("k=rsa;", "; n=of this year", None),
+        ("v=DKIM1; ", "; k=rsa", None),
+        ("v=DKIM1; t=s; s=email; h=sha256; ", "; ", None),
+        ("v=DKIM1; s=*; h=sha1:sha256; ", "", None),
+        ("v=DKIM1; s=tlsrpt; ", "", Some("dkim-differs")),
+        ("v=DKIM1; t=s:y; ", "", Some("dkim-testing")),
+        ("v=DKIM1; k=ed25519; ", "", Some("dkim-algorithm")),
+        ("v=DKIM1; k=rsa; ", "; k=rsa", Some("dkim-syntax")),
+        ("k=rsa; ", "; v=DKIM1", Some("dkim-syntax")),
+    ] {
+        let text = format!("{before}p={key}{behind}");
+        put(&mut observed, name, RecordType::TXT, &[Data::text(&text)]);
+        let found: Vec<&str> = found.into_iter().collect();
+        assert_eq!(ids(&facts, &observed), found, "{text}");
+    }
+}
+
+#[test]
+fn a_wildcard_is_blamed_only_if_it_is_a_key() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    let name = "ezmail-asks-for-nothing._domainkey.example.org";
+    for (text, found) in [
+        ("v=spf1 -all", None),
+        ("site-verification=1", None),
+        ("k=rsa; p=QUJD", Some("dkim-wildcard")),
+        ("v=DKIM1", Some("dkim-wildcard")),
+    ] {
+        put(&mut observed, name, RecordType::TXT, &[Data::text(text)]);
+        let found: Vec<&str> = found.into_iter().collect();
+        assert_eq!(ids(&facts, &observed), found, "{text}");
+    }
+}
