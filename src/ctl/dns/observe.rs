@@ -12,6 +12,8 @@ use crate::{
 
 /// SPF records that include others: no deeper than this is looked.
 const MAX_DEPTH: usize = 4;
+/// More questions than this are not put in one round about what others publish.
+const MAX_MORE: usize = 64;
 
 /// All that was seen.
 #[derive(Debug, Default)]
@@ -283,22 +285,29 @@ fn follow(facts: &Facts, observed: &Observed) -> Vec<(String, RecordType)> {
                 Data::Mx { exchange, .. } if exchange != "." => ask(exchange, &addresses),
                 Data::Ptr(name) => ask(name, &addresses),
                 data @ Data::Txt(_) => {
-                    let ours = record.owner == facts.hostname.as_str()
-                        || facts
-                            .domains
-                            .iter()
-                            .any(|(d, _)| d.as_str() == record.owner)
-                        || seen.servers.is_empty();
                     let text = data.joined().unwrap_or_default();
-                    if ours && spf::is_spf(&text) {
-                        for name in spf::included(&text) {
-                            ask(&name, &[RecordType::TXT]);
-                        }
+                    let ours = is_ours(facts, &record.owner);
+                    if !(ours || seen.servers.is_empty()) || !spf::is_spf(&text) {
+                        continue;
+                    }
+                    for name in spf::included(&text) {
+                        ask(&name, &[RecordType::TXT]);
+                    }
+                    if ours {
+                        let (hosts, domains) = spf::named(&text, &record.owner);
+                        hosts.iter().for_each(|name| ask(name, &addresses));
+                        domains.iter().for_each(|name| ask(name, &[RecordType::MX]));
                     }
                 }
                 _ => {}
             }
         }
     }
-    more.into_iter().collect()
+    more.into_iter().take(MAX_MORE).collect()
+}
+
+/// Whether a name is that of the server or of one of its domains.
+fn is_ours(facts: &Facts, name: &str) -> bool {
+    let mut domains = facts.domains.iter();
+    name == facts.hostname.as_str() || domains.any(|(d, _)| d.as_str() == name)
 }

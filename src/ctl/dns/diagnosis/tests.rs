@@ -312,3 +312,77 @@ fn a_wildcard_is_blamed_only_if_it_is_a_key() {
         assert_eq!(ids(&facts, &observed), found, "{text}");
     }
 }
+
+#[test]
+fn spf_may_allow_the_server_in_many_ways() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    let a = |text: &str| [Data::A(text.parse().unwrap())];
+    put(
+        &mut observed,
+        "example.org",
+        RecordType::A,
+        &a("203.0.113.10"),
+    );
+    put(
+        &mut observed,
+        "near.example",
+        RecordType::A,
+        &a("203.0.113.99"),
+    );
+    let mx = Data::Mx {
+        preference: 1,
+        exchange: "near.example".into(),
+    };
+    put(&mut observed, "other.example", RecordType::MX, &[mx]);
+    for (terms, good) in [
+        ("mx/24", true),
+        ("mx//64", true),
+        ("mx/24//64", true),
+        ("a:mail.example.org/32", true),
+        ("a:MAIL.example.org.", true),
+        ("MX:Example.ORG.", true),
+        ("a", true),
+        ("a/28", true),
+        ("a:near.example/24", true),
+        ("a:near.example", false),
+        ("mx:other.example/24", true),
+        ("mx:other.example", false),
+        ("a:nobody.example", false),
+        ("ip4:203.0.113.0/28", true),
+        ("ip4:203.0.113.9", false),
+        ("-mx ip6:2001:db8::/32", false),
+    ] {
+        let text = format!("v=spf1 {terms} -all");
+        let data = [Data::text(&text)];
+        put(&mut observed, "example.org", RecordType::TXT, &data);
+        let wanted: &[&str] = if good { &[] } else { &["spf-lacks-server"] };
+        assert_eq!(ids(&facts, &observed), wanted, "{text}");
+    }
+    // behind NAT nobody knows the address
+    let facts = Facts {
+        addresses: vec!["10.0.0.2".parse().unwrap()],
+        ..facts
+    };
+    for (terms, wanted) in [
+        ("ip4:192.0.2.1", &[][..]),
+        ("a:near.example", &[]),
+        ("", &["spf-lacks-server"]),
+    ] {
+        let data = [Data::text(&format!("v=spf1 {terms} -all"))];
+        put(&mut observed, "example.org", RecordType::TXT, &data);
+        assert_eq!(ids(&facts, &observed), wanted, "{terms}");
+    }
+}
+
+#[test]
+fn records_that_take_in_themselves_come_to_an_end() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    let again = "include:loop.example ".repeat(9);
+    let data = [Data::text(&format!("v=spf1 mx {again}-all"))];
+    put(&mut observed, "example.org", RecordType::TXT, &data);
+    put(&mut observed, "loop.example", RecordType::TXT, &data);
+    assert_eq!(ids(&facts, &observed), ["spf-too-many-lookups"]);
+    assert!(spf::included(&"include:x ".repeat(5000)).len() < 20);
+}
