@@ -1,6 +1,9 @@
 //! What the DNS shows: every question to every authoritative server, and to the resolver.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use anyhow::Result;
 
@@ -20,15 +23,28 @@ const MAX_MORE: usize = 64;
 pub struct Observed {
     /// The zones that the names lie in, by their name.
     pub zones: BTreeMap<String, Zone>,
+    /// Names whose zone could not be found, and why.
+    pub unknown: BTreeMap<String, String>,
     /// What was asked and answered, by name and type.
     pub seen: BTreeMap<(String, RecordType), Seen>,
+}
+
+/// What an authoritative server says.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Its name.
+    pub server: String,
+    /// Its address and port.
+    pub address: SocketAddr,
+    /// What came from there.
+    pub answer: Result<Answer, NoAnswer>,
 }
 
 /// The answers to one question.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Of the authoritative servers, by their name.
-    pub servers: Vec<(String, Result<Answer, NoAnswer>)>,
+    /// Of the authoritative servers, at each of their addresses.
+    pub servers: Vec<Asked>,
     /// Of the resolver.
     pub resolver: Option<Result<Answer, NoAnswer>>,
     /// Of the resolver without DNSSEC, where it was asked.
@@ -39,8 +55,8 @@ impl Seen {
     /// The answers of those servers that know the zone.
     pub fn good(&self) -> impl Iterator<Item = (&str, &Answer)> {
         let all = self.servers.iter();
-        all.filter_map(|(name, answer)| match answer {
-            Ok(a) if is_good(a) => Some((name.as_str(), a)),
+        all.filter_map(|asked| match &asked.answer {
+            Ok(a) if is_good(a) => Some((asked.server.as_str(), a)),
             _ => None,
         })
     }
@@ -99,7 +115,8 @@ impl Observed {
     }
 }
 
-fn holds(apex: &str, name: &str) -> bool {
+/// Whether a name is that of the zone or below it.
+pub fn holds(apex: &str, name: &str) -> bool {
     apex == "." || name == apex || name.ends_with(&format!(".{apex}"))
 }
 
@@ -156,7 +173,17 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
     bases.extend(facts.public().into_iter().map(reverse_name));
     let mut asked = questions(facts, records);
     for base in bases {
-        let zone = client.authorities(&base)?;
+        let zone = match client.authorities(&base) {
+            Ok(zone) => zone,
+            Err(why) => {
+                // one zone that is dead does not hide the others; a resolver that is, does
+                if observed.zones.is_empty() && !knows_root(client) {
+                    return Err(why);
+                }
+                observed.unknown.insert(base, format!("{why:#}"));
+                continue;
+            }
+        };
         asked.push((zone.apex.clone(), RecordType::SOA));
         // a name that a form has put the zone behind once more
         if !base.ends_with(".arpa") {
@@ -169,6 +196,7 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
     asked.sort();
     asked.dedup();
     ask(client, &mut observed, &asked);
+    once_more(client, &mut observed);
     unchecked(client, &mut observed);
     // parts of a zone may lie on other servers
     let moved: Vec<(String, RecordType)> = observed
@@ -178,8 +206,14 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
         .map(|(key, _)| key.clone())
         .collect();
     for (name, _) in &moved {
-        let zone = client.authorities(name)?;
-        observed.zones.insert(zone.apex.clone(), zone);
+        match client.authorities(name) {
+            Ok(zone) => {
+                observed.zones.insert(zone.apex.clone(), zone);
+            }
+            Err(why) => {
+                observed.unknown.insert(name.clone(), format!("{why:#}"));
+            }
+        }
     }
     ask(client, &mut observed, &moved);
     for _ in 0..MAX_DEPTH {
@@ -196,6 +230,30 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
         }
     }
     Ok(observed)
+}
+
+/// Whether the resolver has a way to the Internet.
+fn knows_root(client: &Client) -> bool {
+    let root = client.query_unchecked(".", RecordType::NS);
+    root.is_ok_and(|answer| !answer.records.is_empty())
+}
+
+/// Asks those servers of zones again of which nothing came: a packet may get lost.
+fn once_more(client: &Client, observed: &mut Observed) {
+    let zones = observed.seen.iter_mut();
+    let zones = zones.filter(|((_, kind), _)| *kind == RecordType::SOA);
+    let (mut questions, mut silent) = (Vec::new(), Vec::new());
+    for ((name, kind), seen) in zones {
+        for asked in &mut seen.servers {
+            if asked.answer == Err(NoAnswer::Timeout) {
+                questions.push(Question::direct(asked.address, name, *kind));
+                silent.push(asked);
+            }
+        }
+    }
+    for (asked, answer) in silent.into_iter().zip(client.ask_all(&questions)) {
+        asked.answer = answer;
+    }
 }
 
 /// Asks once more, without DNSSEC, for the zones of which the resolver cannot tell.
@@ -215,9 +273,10 @@ fn unchecked(client: &Client, observed: &mut Observed) {
     }
 }
 
-fn is_referral((_, answer): &(String, Result<Answer, NoAnswer>)) -> bool {
+fn is_referral(asked: &Asked) -> bool {
     let delegates = |a: &Answer| a.authority.iter().any(|r| matches!(r.data, Data::Ns(_)));
-    answer
+    asked
+        .answer
         .as_ref()
         .is_ok_and(|a| !a.authoritative && a.records.is_empty() && delegates(a))
 }
@@ -234,7 +293,7 @@ fn ask(client: &Client, observed: &mut Observed, asked: &[(String, RecordType)])
         };
         for (server, address) in zone.addresses() {
             questions.push(Question::direct(address, name, *kind));
-            places.push((name.clone(), *kind, Some(server.name.clone())));
+            places.push((name.clone(), *kind, Some((server.name.clone(), address))));
         }
     }
     let answers = client.ask_all(&questions);
@@ -244,19 +303,21 @@ fn ask(client: &Client, observed: &mut Observed, asked: &[(String, RecordType)])
     for ((name, kind, server), answer) in places.into_iter().zip(answers) {
         let seen = observed.seen.entry((name, kind)).or_default();
         match server {
-            Some(server) => seen.servers.push((server, answer)),
+            Some((server, address)) => seen.servers.push(Asked {
+                server,
+                address,
+                answer,
+            }),
             None => seen.resolver = Some(answer),
         }
     }
     for seen in observed.seen.values_mut() {
         let servers = &seen.servers;
-        let reached = |server: &str| {
-            let mut all = servers.iter();
-            all.any(|(name, a)| name == server && *a != Err(NoAnswer::Unreachable))
-        };
+        let lost = |asked: &Asked| asked.answer == Err(NoAnswer::Unreachable);
+        let reached = |server: &str| servers.iter().any(|a| a.server == server && !lost(a));
         let keep: Vec<bool> = servers
             .iter()
-            .map(|(name, a)| *a != Err(NoAnswer::Unreachable) || !reached(name))
+            .map(|asked| !lost(asked) || !reached(&asked.server))
             .collect();
         let mut keep = keep.into_iter();
         seen.servers.retain(|_| keep.next().unwrap_or(true));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Seeing;
 use crate::{
-    dns::{Data, RecordType},
+    dns::{Data, RecordType, Status},
     mail::records::Record,
 };
 
@@ -53,6 +53,17 @@ impl Seeing<'_> {
         let Data::Ptr(host) = &record.data else {
             return;
         };
+        let seen = self.observed.at(&record.owner, RecordType::PTR);
+        let best = seen.and_then(|s| s.best(RecordType::PTR));
+        if !best.is_some_and(|a| matches!(a.status, Status::NoError | Status::NxDomain)) {
+            let why = match seen.and_then(|s| s.resolver.as_ref()) {
+                Some(Ok(answer)) => Some(format!("the resolver answers {}", answer.status)),
+                Some(Err(why)) => Some(format!("the resolver: {why}")),
+                None => None,
+            };
+            self.about("ptr-unknown", record, why.into_iter().collect());
+            return;
+        }
         let found = self.observed.data(&record.owner, RecordType::PTR);
         let names: Vec<&str> = found
             .iter()

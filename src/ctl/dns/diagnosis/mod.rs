@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use super::observe::Observed;
+use super::observe::{Observed, holds};
 use crate::{
     dns::{Data, RecordType, Status},
     mail::records::{Facts, Need, Purpose, Record},
@@ -74,7 +74,9 @@ pub fn diagnose(facts: &Facts, records: &[Record], observed: &Observed) -> Vec<F
     let missing = seeing.missing_domains();
     for set in sets(records) {
         let gone = |d: &String| missing.contains(d);
-        if set[0].domain.as_ref().is_some_and(gone) || seeing.is_dark(&set[0].owner) {
+        // of reverse names the resolver tells, if nobody else does
+        let dark = set[0].purpose != Purpose::Reverse && seeing.is_dark(&set[0].owner);
+        if set[0].domain.as_ref().is_some_and(gone) || dark {
             continue;
         }
         seeing.agreement(&set);
@@ -268,6 +270,10 @@ impl Seeing<'_> {
 
     /// Whether no server of the name's zone says anything that could be compared.
     fn is_dark(&self, name: &str) -> bool {
+        let mut unknown = self.observed.unknown.keys();
+        if unknown.any(|base| holds(base, name)) {
+            return true;
+        }
         let Some(zone) = self.observed.zone_of(name) else {
             return true;
         };

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     answers::model::Dmarc,
-    ctl::dns::observe::Seen,
-    dns::{Answer, NameServer, Record as Shown, Zone},
+    ctl::dns::observe::{Asked, Seen},
+    dns::{Answer, NameServer, NoAnswer, Record as Shown, Zone},
     mail::{
         database::keys::Stage,
         dkim::{Algorithm, KeyInfo},
@@ -50,11 +50,22 @@ fn answer(name: &str, data: &[Data]) -> Answer {
     }
 }
 
+fn asked(server: &str, last: u8, answer: Result<Answer, NoAnswer>) -> Asked {
+    Asked {
+        server: server.to_owned(),
+        address: ([192, 0, 2, last], 53).into(),
+        answer,
+    }
+}
+
 /// Two servers and the resolver show the same.
 fn put(observed: &mut Observed, name: &str, kind: RecordType, data: &[Data]) {
     let one = || Ok(answer(name, data));
     let seen = Seen {
-        servers: vec![("ns1.example".into(), one()), ("ns2.example".into(), one())],
+        servers: vec![
+            asked("ns1.example", 1, one()),
+            asked("ns2.example", 2, one()),
+        ],
         resolver: Some(one()),
         unchecked: None,
     };
@@ -232,8 +243,8 @@ fn put_alias(observed: &mut Observed, name: &str, targets: [&str; 2], whole: &An
     let alias = |target: &str| Ok(answer(name, &[Data::Cname(target.to_owned())]));
     put(observed, name, kind, &[]);
     let seen = observed.seen.get_mut(&(name.to_owned(), kind)).unwrap();
-    for ((_, answer), target) in seen.servers.iter_mut().zip(targets) {
-        *answer = alias(target);
+    for (asked, target) in seen.servers.iter_mut().zip(targets) {
+        asked.answer = alias(target);
     }
     let mut full = alias(targets[0]).unwrap();
     full.records.extend(whole.records.clone());
@@ -262,7 +273,7 @@ fn an_alias_into_another_zone_is_followed() {
         put_alias(&mut observed, name, ["x.other.example"; 2], &whole);
         let seen = observed.seen.get_mut(&(name.to_owned(), kind)).unwrap();
         let full = seen.resolver.clone().unwrap().unwrap();
-        seen.servers[1].1 = Ok(Answer {
+        seen.servers[1].answer = Ok(Answer {
             authoritative: true,
             ..full
         });
@@ -385,4 +396,72 @@ fn records_that_take_in_themselves_come_to_an_end() {
     put(&mut observed, "loop.example", RecordType::TXT, &data);
     assert_eq!(ids(&facts, &observed), ["spf-too-many-lookups"]);
     assert!(spf::included(&"include:x ".repeat(5000)).len() < 20);
+}
+
+#[test]
+fn a_zone_that_is_not_found_is_told_once() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    observed.zones.remove("example.org");
+    observed.seen.retain(|(name, _), _| name.ends_with(".arpa"));
+    let why = "asking the resolver: no answer in time";
+    observed.unknown.insert("example.org".into(), why.into());
+    observed
+        .unknown
+        .insert("mail.example.org".into(), why.into());
+    let found = diagnose(&facts, &records(&facts), &observed);
+    let found: Vec<_> = found.iter().map(|f| (f.id, f.name.as_str())).collect();
+    let wanted = ["example.org", "mail.example.org"].map(|name| ("zone-unknown", name));
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn reverse_names_are_what_the_resolver_says_if_nobody_else_does() {
+    let facts = facts();
+    let name = "10.113.0.203.in-addr.arpa";
+    let mut observed = right(&facts);
+    observed.zones.remove("113.0.203.in-addr.arpa");
+    observed.unknown.insert(name.into(), "no answer".into());
+    let mut with = |resolver: Option<Result<Answer, NoAnswer>>| {
+        let key = (name.to_owned(), RecordType::PTR);
+        let seen = observed.seen.get_mut(&key).unwrap();
+        seen.servers.clear();
+        seen.resolver = resolver;
+        ids(&facts, &observed)
+    };
+    let ptr = |host: &str| answer(name, &[Data::Ptr(host.to_owned())]);
+    assert_eq!(with(Some(Ok(ptr("mail.example.org")))), [""; 0]);
+    assert_eq!(with(Some(Ok(ptr("a.example")))), ["ptr-unconfirmed"]);
+    assert_eq!(with(Some(Ok(answer(name, &[])))), ["ptr-missing"]);
+    let failed = Answer {
+        status: Status::ServFail,
+        ..answer(name, &[])
+    };
+    assert_eq!(with(Some(Ok(failed))), ["ptr-unknown"]);
+    assert_eq!(with(Some(Err(NoAnswer::Timeout))), ["ptr-unknown"]);
+    assert_eq!(with(None), ["ptr-unknown"]);
+}
+
+#[test]
+fn a_server_that_answers_at_one_address_is_not_silent() {
+    let facts = facts();
+    for (other, last, wanted) in [
+        (
+            "ns1.example",
+            NoAnswer::Timeout,
+            &["server-address-silent"][..],
+        ),
+        ("ns1.example", NoAnswer::Unreachable, &[]),
+        ("ns3.example", NoAnswer::Timeout, &["server-silent"]),
+        ("ns3.example", NoAnswer::Unreachable, &[]),
+    ] {
+        let mut observed = right(&facts);
+        let key = ("example.org".to_owned(), RecordType::SOA);
+        let seen = observed.seen.get_mut(&key).unwrap();
+        seen.servers.push(asked(other, 3, Err(last)));
+        let found = diagnose(&facts, &records(&facts), &observed);
+        let shown: Vec<&str> = found.iter().map(|f| f.id).collect();
+        assert_eq!(shown, wanted, "{other}");
+        assert!(found.iter().all(|f| f.found[0].contains("192.0.2.3")));
+    }
 }

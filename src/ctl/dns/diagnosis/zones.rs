@@ -16,6 +16,12 @@ impl Seeing<'_> {
     /// The zones of the server and its domains.
     pub(super) fn zones(&mut self) {
         let observed = self.observed;
+        let unknown = observed.unknown.iter();
+        // of reverse names it is told with them
+        for (name, why) in unknown.filter(|(name, _)| !name.ends_with(".arpa")) {
+            let found = vec![why.clone()];
+            self.add("zone-unknown", name, RecordType::NS, found, Vec::new());
+        }
         for zone in observed.zones.values() {
             // the provider's own
             if zone.apex.ends_with(".arpa") {
@@ -51,17 +57,31 @@ impl Seeing<'_> {
             let Some(seen) = observed.at(apex, RecordType::SOA) else {
                 continue;
             };
-            let (mut silent, mut lame) = (Vec::new(), Vec::new());
-            for (name, answer) in &seen.servers {
-                match answer {
+            let (mut silent, mut partly, mut lame) = (Vec::new(), Vec::new(), Vec::new());
+            for asked in &seen.servers {
+                let (name, address) = (&asked.server, asked.address.ip());
+                let mut same = seen.servers.iter().filter(|a| a.server == *name);
+                match &asked.answer {
                     // this machine's lack, unless it is so with all
                     Err(NoAnswer::Unreachable) if seen.good().next().is_some() => {}
-                    Err(why) => silent.push(format!("{name}: {why}")),
+                    Err(why) => match same.any(|a| a.answer.is_ok()) {
+                        true => partly.push(format!("{name} at {address}: {why}")),
+                        false => silent.push(format!("{name} at {address}: {why}")),
+                    },
                     Ok(a) if !is_good(a) => lame.push(format!("{name}: {}", a.status)),
                     Ok(_) => {}
                 }
             }
-            let whole = silent.is_empty() && lame.is_empty();
+            let whole = silent.is_empty() && partly.is_empty() && lame.is_empty();
+            if !partly.is_empty() {
+                self.add(
+                    "server-address-silent",
+                    apex,
+                    RecordType::NS,
+                    partly,
+                    Vec::new(),
+                );
+            }
             if !silent.is_empty() {
                 self.add("server-silent", apex, RecordType::NS, silent, Vec::new());
             }
