@@ -40,6 +40,21 @@ fn strings(text: &str) -> String {
     ezmail::dns::txt(text)
 }
 
+/// The same records, but some under names of another zone, to which aliases lead.
+pub fn with_aliases(right: &Book) -> Book {
+    let mut book = right.clone();
+    for (name, kind, target) in [
+        (ED, "TXT", "key.example.com."),
+        (DMARC, "TXT", "policy.example.com."),
+        // RFC 2317
+        (V4, "PTR", "10.0-15.example.com."),
+    ] {
+        book.rename(name, kind, target);
+        book.add(&format!("{name} CNAME {target}"));
+    }
+    book
+}
+
 /// All of them.
 pub const CASES: &[Case] = &[
     // names and forms
