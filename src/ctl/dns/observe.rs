@@ -1,15 +1,15 @@
 //! What the DNS shows: every question to every authoritative server, and to the resolver.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::diagnosis::spf;
+use super::{
+    diagnosis::spf,
+    seen::{Asked, Observed, Seen, holds},
+};
 use crate::{
-    dns::{Answer, Client, Data, NoAnswer, Question, RecordType, Status, Zone, reverse_name},
+    dns::{Answer, Client, Data, NoAnswer, Question, RecordType, Status, reverse_name},
     mail::records::{Facts, Purpose, Record},
 };
 
@@ -17,108 +17,6 @@ use crate::{
 const MAX_DEPTH: usize = 4;
 /// More questions than this are not put in one round about what others publish.
 const MAX_MORE: usize = 64;
-
-/// All that was seen.
-#[derive(Debug, Default)]
-pub struct Observed {
-    /// The zones that the names lie in, by their name.
-    pub zones: BTreeMap<String, Zone>,
-    /// Names whose zone could not be found, and why.
-    pub unknown: BTreeMap<String, String>,
-    /// What was asked and answered, by name and type.
-    pub seen: BTreeMap<(String, RecordType), Seen>,
-}
-
-/// What an authoritative server says.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    /// Its name.
-    pub server: String,
-    /// Its address and port.
-    pub address: SocketAddr,
-    /// What came from there.
-    pub answer: Result<Answer, NoAnswer>,
-}
-
-/// The answers to one question.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Of the authoritative servers, at each of their addresses.
-    pub servers: Vec<Asked>,
-    /// Of the resolver.
-    pub resolver: Option<Result<Answer, NoAnswer>>,
-    /// Of the resolver without DNSSEC, where it was asked.
-    pub unchecked: Option<Result<Answer, NoAnswer>>,
-}
-
-impl Seen {
-    /// The answers of those servers that know the zone.
-    pub fn good(&self) -> impl Iterator<Item = (&str, &Answer)> {
-        let all = self.servers.iter();
-        all.filter_map(|asked| match &asked.answer {
-            Ok(a) if is_good(a) => Some((asked.server.as_str(), a)),
-            _ => None,
-        })
-    }
-
-    /// An authoritative answer, or else the resolver's. That is taken too where the name is an
-    /// alias into a zone that the servers do not have: only the resolver went there.
-    pub fn best(&self, kind: RecordType) -> Option<&Answer> {
-        let resolver = || self.resolver.as_ref().and_then(|r| r.as_ref().ok());
-        let mut good = self.good().map(|(_, answer)| answer);
-        let Some(first) = good.next() else {
-            return resolver();
-        };
-        if !is_open(first, kind) {
-            return Some(first);
-        }
-        // one of them may have the other zone as well
-        let whole = good.find(|answer| !is_open(answer, kind));
-        let known = |a: &&Answer| matches!(a.status, Status::NoError | Status::NxDomain);
-        whole.or_else(|| resolver().filter(known)).or(Some(first))
-    }
-}
-
-/// Whether a server knows the zone it is asked about.
-pub fn is_good(answer: &Answer) -> bool {
-    answer.authoritative && matches!(answer.status, Status::NoError | Status::NxDomain)
-}
-
-/// Whether an answer ends with an alias, without what was asked for.
-pub fn is_open(answer: &Answer, kind: RecordType) -> bool {
-    kind != RecordType::CNAME && answer.alias().is_some() && answer.of(kind).next().is_none()
-}
-
-impl Observed {
-    /// What is known of a question.
-    pub fn at(&self, name: &str, kind: RecordType) -> Option<&Seen> {
-        self.seen.get(&(name.to_owned(), kind))
-    }
-
-    /// The records of that type under a name, as far as they are known.
-    pub fn data(&self, name: &str, kind: RecordType) -> Vec<&Data> {
-        let best = self.at(name, kind).and_then(|seen| seen.best(kind));
-        best.map(|a| a.of(kind).collect()).unwrap_or_default()
-    }
-
-    /// The TXT records under a name, each joined.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        let all = self.data(name, RecordType::TXT);
-        all.into_iter().filter_map(Data::joined).collect()
-    }
-
-    /// The zone that holds a name.
-    pub fn zone_of(&self, name: &str) -> Option<&Zone> {
-        let holds = |zone: &&Zone| holds(&zone.apex, name);
-        let zones = self.zones.values().filter(holds);
-        zones.max_by_key(|zone| zone.apex.len())
-    }
-}
-
-/// Whether a name is that of the zone or below it.
-pub fn holds(apex: &str, name: &str) -> bool {
-    apex == "." || name == apex || name.ends_with(&format!(".{apex}"))
-}
 
 /// A label that nobody publishes anything under.
 pub const NOBODY: &str = "ezmail-asks-for-nothing";
@@ -371,4 +269,84 @@ fn follow(facts: &Facts, observed: &Observed) -> Vec<(String, RecordType)> {
 fn is_ours(facts: &Facts, name: &str) -> bool {
     let mut domains = facts.domains.iter();
     name == facts.hostname.as_str() || domains.any(|(d, _)| d.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{SocketAddr, UdpSocket},
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{
+        answers::model::Dmarc,
+        ctl::dns::diagnosis::diagnose,
+        mail::records::{Offers, records},
+    };
+
+    /// A resolver that says nothing of names with that ending, and of all others that there are no
+    /// records, but for the root's.
+    fn resolver(silent_of: &'static [u8]) -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        // it ends with the test
+        thread::spawn(move || {
+            let mut buffer = [0; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                let mut end = 12;
+                while buffer[end] != 0 {
+                    end += 1 + usize::from(buffer[end]);
+                }
+                if buffer[12..end].ends_with(silent_of) || length < end + 5 {
+                    continue;
+                }
+                let mut reply = buffer[..end + 5].to_vec();
+                reply[2..4].copy_from_slice(&[0x81, 0x80]);
+                let root = u8::from(end == 12);
+                reply[4..12].copy_from_slice(&[0, 1, 0, root, 0, 0, 0, 0]);
+                if root == 1 {
+                    // ". 0 IN SOA . . 0 0 0 0 0"
+                    reply.extend([0, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22]);
+                    reply.extend([0; 22]);
+                }
+                socket.send_to(&reply, from).unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn one_dead_zone_is_a_finding_and_a_dead_resolver_an_error() {
+        let facts = Facts {
+            hostname: "mail.dead.example".parse().unwrap(),
+            domains: vec![("dead.example".parse().unwrap(), Dmarc::None)],
+            addresses: vec!["203.0.113.10".parse().unwrap()],
+            keys: Vec::new(),
+            smarthost: None,
+            certificate: None,
+            issuer: None,
+            account: None,
+            offers: Offers::default(),
+        };
+        let list = records(&facts);
+        let look = |silent_of| {
+            let limit = Duration::from_millis(300);
+            let client = Client::new(resolver(silent_of), limit).unwrap();
+            observe(&client, &facts, &list)
+        };
+        let observed = look(b"\x04dead\x07example").unwrap();
+        let found = diagnose(&facts, &list, &observed);
+        let found: Vec<_> = found.iter().map(|f| (f.id, f.name.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("zone-unknown", "dead.example"),
+                ("zone-unknown", "mail.dead.example"),
+                ("ptr-missing", "10.113.0.203.in-addr.arpa"),
+            ]
+        );
+        look(b"").unwrap_err();
+    }
 }

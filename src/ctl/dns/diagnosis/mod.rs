@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use super::observe::{Observed, holds};
+use super::seen::{Observed, holds};
 use crate::{
     dns::{Data, RecordType, Status},
     mail::records::{Facts, Need, Purpose, Record},

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Seeing, text::squeezed};
 use crate::{
-    ctl::dns::observe::Observed,
+    ctl::dns::seen::Observed,
     dns::{Data, RecordType},
     mail::records::Record,
 };

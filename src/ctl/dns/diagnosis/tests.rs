@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     answers::model::Dmarc,
-    ctl::dns::observe::{Asked, Seen},
+    ctl::dns::seen::{Asked, Seen},
     dns::{Answer, NameServer, NoAnswer, Record as Shown, Zone},
     mail::{
         database::keys::Stage,

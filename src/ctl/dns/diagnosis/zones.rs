@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Seeing;
 use crate::{
-    ctl::dns::observe::{Seen, is_good, is_open},
+    ctl::dns::seen::{Seen, is_good, is_open},
     dns::{Answer, Data, NoAnswer, RecordType, Status},
     mail::records::{Purpose, Record},
 };
