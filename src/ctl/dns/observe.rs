@@ -318,6 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_is_asked_again_of_a_server_that_was_silent() {
+        let address = resolver(b"nobody");
+        let mut observed = Observed::default();
+        for kind in [RecordType::SOA, RecordType::MX] {
+            let seen = observed.seen.entry((".".to_owned(), kind)).or_default();
+            let server = "ns.example".to_owned();
+            let answer = Err(NoAnswer::Timeout);
+            seen.servers.push(Asked {
+                server,
+                address,
+                answer,
+            });
+        }
+        let client = Client::new(address, Duration::from_secs(2)).unwrap();
+        once_more(&client, &mut observed);
+        let came = |kind| observed.at(".", kind).unwrap().servers[0].answer.is_ok();
+        assert!(came(RecordType::SOA) && !came(RecordType::MX));
+    }
+
+    #[test]
     fn one_dead_zone_is_a_finding_and_a_dead_resolver_an_error() {
         let facts = Facts {
             hostname: "mail.dead.example".parse().unwrap(),

@@ -440,6 +440,13 @@ fn reverse_names_are_what_the_resolver_says_if_nobody_else_does() {
     assert_eq!(with(Some(Ok(failed))), ["ptr-unknown"]);
     assert_eq!(with(Some(Err(NoAnswer::Timeout))), ["ptr-unknown"]);
     assert_eq!(with(None), ["ptr-unknown"]);
+    // RFC 2317: the alias is there, what it leads to is not known
+    let mut observed = right(&facts);
+    let whole = answer("x.example", &[Data::Ptr("mail.example.org".into())]);
+    put_alias(&mut observed, name, ["x.example"; 2], &whole);
+    let key = (name.to_owned(), RecordType::PTR);
+    observed.seen.get_mut(&key).unwrap().resolver = Some(Err(NoAnswer::Timeout));
+    assert_eq!(ids(&facts, &observed), ["ptr-unknown"]);
 }
 
 #[test]
