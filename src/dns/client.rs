@@ -114,6 +114,7 @@ async fn send(
 pub struct Client {
     resolver: SocketAddr,
     limit: Duration,
+    patience: Duration,
     runtime: Runtime,
 }
 
@@ -131,8 +132,22 @@ impl Client {
         Ok(Self {
             resolver,
             limit,
+            patience: limit,
             runtime,
         })
+    }
+
+    /// Waits that long for the resolver, which itself waits for the servers of others.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    fn limit_of(&self, question: &Question) -> Duration {
+        match question.recurse {
+            true => self.patience,
+            false => self.limit,
+        }
     }
 
     /// The resolver.
@@ -151,7 +166,7 @@ impl Client {
                     let Some((place, question)) = rest.next() else {
                         break;
                     };
-                    let limit = self.limit;
+                    let limit = self.limit_of(&question);
                     waiting.spawn(async move { (place, question.ask(limit).await) });
                 }
                 match waiting.join_next().await {
@@ -209,6 +224,7 @@ impl Client {
     }
 
     fn one(&self, question: Question) -> Result<Answer, NoAnswer> {
-        self.runtime.block_on(question.ask(self.limit))
+        let limit = self.limit_of(&question);
+        self.runtime.block_on(question.ask(limit))
     }
 }

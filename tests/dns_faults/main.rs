@@ -15,12 +15,15 @@ mod setting;
 #[path = "../world/mod.rs"]
 mod world;
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path, thread::sleep, time::Duration};
 
 use ezmail::ctl::dns::diagnosis::catalogue::{fault_of, faults};
 
 use cases::CASES;
 use setting::Setting;
+
+/// After that the resolver has nothing left of what was before.
+const FORGOTTEN: Duration = Duration::from_secs(6);
 
 /// Every fault is named, and nothing else is found; the table of them is in the docs.
 #[test]
@@ -28,6 +31,10 @@ fn every_fault_is_named() {
     let setting = Setting::new();
     let right = setting.publish_right_zone();
     assert_eq!(setting.findings_until(&[]), [""; 0], "the right zone");
+
+    setting.publish(&cases::with_aliases(&right));
+    sleep(FORGOTTEN);
+    assert_eq!(setting.findings_until(&[]), [""; 0], "aliases");
 
     let mut wrong = Vec::new();
     let mut table: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

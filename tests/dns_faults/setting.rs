@@ -177,7 +177,7 @@ impl Setting {
     }
 
     /// Writes and loads those zones that are not as they were.
-    fn publish(&self, book: &Book) {
+    pub fn publish(&self, book: &Book) {
         let before = self.published.replace(Some(book.clone()));
         for (zone, lines) in &book.0 {
             if before.as_ref().is_some_and(|b| &b.0[zone] == lines) {

@@ -20,6 +20,8 @@ use crate::{
 const FOUND: u8 = 3;
 /// How long a server has for an answer.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long the resolver has: for about ten seconds it waits itself for servers that are dead.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was compared, and what was found.
 #[derive(Debug, Serialize)]
@@ -57,7 +59,7 @@ pub fn run(server: &Server, json: bool, resolver: SocketAddr) -> Result<ExitCode
 pub fn report(server: &Server, resolver: SocketAddr) -> Result<Report> {
     let facts = expected::of(server)?;
     let list = records::records(&facts);
-    let client = Client::new(resolver, LIMIT)?;
+    let client = Client::new(resolver, LIMIT)?.patient(PATIENCE);
     let observed = observe(&client, &facts, &list).context(
         "nothing could be compared ('mailctl status' tells whether the resolver runs; --resolver \
          asks another)",

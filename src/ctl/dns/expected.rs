@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     agent::{page::address, steps::records::facts},
+    answers::model::NetworkMode,
     ctl::server::Server,
     mail::{
         database::keys,
@@ -14,8 +15,8 @@ use crate::{
     },
 };
 
-/// What is known about `server`. Where the answers name no address and it is this machine, those
-/// of its interfaces are taken.
+/// What is known about `server`. Where addresses come from the network and it is this machine,
+/// those of its interfaces are taken beside those of the answers.
 ///
 /// # Errors
 /// When there are no answers or no database yet, or a key cannot be read.
@@ -25,14 +26,21 @@ pub fn of(server: &Server) -> Result<Facts> {
     let certificate = certificate.map(String::from_utf8).transpose();
     let certificate = certificate.context("the certificate is not PEM")?;
     let mut facts = facts(&answers, published(server)?, certificate.as_deref());
-    if facts.addresses.is_empty() && server.is_live() {
-        facts.addresses = global()?;
+    if answers.network.mode == NetworkMode::Auto && server.is_live() {
+        facts.addresses = union(facts.addresses, address::global()?);
     }
     Ok(facts)
 }
 
-fn global() -> Result<Vec<IpAddr>> {
-    address::global()
+/// Addresses that are listed and others, IPv4 first, each once.
+fn union(mut listed: Vec<IpAddr>, others: Vec<IpAddr>) -> Vec<IpAddr> {
+    for address in others {
+        if !listed.contains(&address) {
+            listed.push(address);
+        }
+    }
+    listed.sort_by_key(IpAddr::is_ipv6);
+    listed
 }
 
 /// The public halves of all keys that lie on the server.
@@ -54,4 +62,19 @@ fn published(server: &Server) -> Result<Vec<PublishedKey>> {
         });
     }
     Ok(published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_answers_and_interfaces_count() {
+        let of = |all: &[&str]| all.iter().map(|a| a.parse().unwrap()).collect::<Vec<_>>();
+        let listed = of(&["2001:db8::10"]);
+        let found = of(&["203.0.113.10", "2001:db8::10"]);
+        assert_eq!(union(listed.clone(), found.clone()), found);
+        assert_eq!(union(Vec::new(), found.clone()), found);
+        assert_eq!(union(listed.clone(), Vec::new()), listed);
+    }
 }

@@ -4,6 +4,7 @@ pub mod check;
 pub mod diagnosis;
 pub mod expected;
 pub mod observe;
+pub mod seen;
 
 use std::{net::SocketAddr, process::ExitCode};
 

@@ -1,90 +1,22 @@
 //! What the DNS shows: every question to every authoritative server, and to the resolver.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::diagnosis::spf;
+use super::{
+    diagnosis::spf,
+    seen::{Asked, Observed, Seen, holds},
+};
 use crate::{
-    dns::{Answer, Client, Data, NoAnswer, Question, RecordType, Status, Zone, reverse_name},
+    dns::{Answer, Client, Data, NoAnswer, Question, RecordType, Status, reverse_name},
     mail::records::{Facts, Purpose, Record},
 };
 
 /// SPF records that include others: no deeper than this is looked.
 const MAX_DEPTH: usize = 4;
-
-/// All that was seen.
-#[derive(Debug, Default)]
-pub struct Observed {
-    /// The zones that the names lie in, by their name.
-    pub zones: BTreeMap<String, Zone>,
-    /// What was asked and answered, by name and type.
-    pub seen: BTreeMap<(String, RecordType), Seen>,
-}
-
-/// The answers to one question.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Of the authoritative servers, by their name.
-    pub servers: Vec<(String, Result<Answer, NoAnswer>)>,
-    /// Of the resolver.
-    pub resolver: Option<Result<Answer, NoAnswer>>,
-    /// Of the resolver without DNSSEC, where it was asked.
-    pub unchecked: Option<Result<Answer, NoAnswer>>,
-}
-
-impl Seen {
-    /// The answers of those servers that know the zone.
-    pub fn good(&self) -> impl Iterator<Item = (&str, &Answer)> {
-        let all = self.servers.iter();
-        all.filter_map(|(name, answer)| match answer {
-            Ok(a) if is_good(a) => Some((name.as_str(), a)),
-            _ => None,
-        })
-    }
-
-    /// An authoritative answer, or else the resolver's.
-    pub fn best(&self) -> Option<&Answer> {
-        let first = self.good().next().map(|(_, a)| a);
-        let resolver = || self.resolver.as_ref().and_then(|r| r.as_ref().ok());
-        first.or_else(resolver)
-    }
-}
-
-/// Whether a server knows the zone it is asked about.
-pub fn is_good(answer: &Answer) -> bool {
-    answer.authoritative && matches!(answer.status, Status::NoError | Status::NxDomain)
-}
-
-impl Observed {
-    /// What is known of a question.
-    pub fn at(&self, name: &str, kind: RecordType) -> Option<&Seen> {
-        self.seen.get(&(name.to_owned(), kind))
-    }
-
-    /// The records of that type under a name, as far as they are known.
-    pub fn data(&self, name: &str, kind: RecordType) -> Vec<&Data> {
-        let best = self.at(name, kind).and_then(Seen::best);
-        best.map(|a| a.of(kind).collect()).unwrap_or_default()
-    }
-
-    /// The TXT records under a name, each joined.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        let all = self.data(name, RecordType::TXT);
-        all.into_iter().filter_map(Data::joined).collect()
-    }
-
-    /// The zone that holds a name.
-    pub fn zone_of(&self, name: &str) -> Option<&Zone> {
-        let holds = |zone: &&Zone| holds(&zone.apex, name);
-        let zones = self.zones.values().filter(holds);
-        zones.max_by_key(|zone| zone.apex.len())
-    }
-}
-
-fn holds(apex: &str, name: &str) -> bool {
-    apex == "." || name == apex || name.ends_with(&format!(".{apex}"))
-}
+/// More questions than this are not put in one round about what others publish.
+const MAX_MORE: usize = 64;
 
 /// A label that nobody publishes anything under.
 pub const NOBODY: &str = "ezmail-asks-for-nothing";
@@ -139,7 +71,17 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
     bases.extend(facts.public().into_iter().map(reverse_name));
     let mut asked = questions(facts, records);
     for base in bases {
-        let zone = client.authorities(&base)?;
+        let zone = match client.authorities(&base) {
+            Ok(zone) => zone,
+            Err(why) => {
+                // one zone that is dead does not hide the others; a resolver that is, does
+                if observed.zones.is_empty() && !knows_root(client) {
+                    return Err(why);
+                }
+                observed.unknown.insert(base, format!("{why:#}"));
+                continue;
+            }
+        };
         asked.push((zone.apex.clone(), RecordType::SOA));
         // a name that a form has put the zone behind once more
         if !base.ends_with(".arpa") {
@@ -152,6 +94,7 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
     asked.sort();
     asked.dedup();
     ask(client, &mut observed, &asked);
+    once_more(client, &mut observed);
     unchecked(client, &mut observed);
     // parts of a zone may lie on other servers
     let moved: Vec<(String, RecordType)> = observed
@@ -161,8 +104,14 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
         .map(|(key, _)| key.clone())
         .collect();
     for (name, _) in &moved {
-        let zone = client.authorities(name)?;
-        observed.zones.insert(zone.apex.clone(), zone);
+        match client.authorities(name) {
+            Ok(zone) => {
+                observed.zones.insert(zone.apex.clone(), zone);
+            }
+            Err(why) => {
+                observed.unknown.insert(name.clone(), format!("{why:#}"));
+            }
+        }
     }
     ask(client, &mut observed, &moved);
     for _ in 0..MAX_DEPTH {
@@ -179,6 +128,30 @@ pub fn observe(client: &Client, facts: &Facts, records: &[Record]) -> Result<Obs
         }
     }
     Ok(observed)
+}
+
+/// Whether the resolver has a way to the Internet.
+fn knows_root(client: &Client) -> bool {
+    let root = client.query_unchecked(".", RecordType::NS);
+    root.is_ok_and(|answer| !answer.records.is_empty())
+}
+
+/// Asks those servers of zones again of which nothing came: a packet may get lost.
+fn once_more(client: &Client, observed: &mut Observed) {
+    let zones = observed.seen.iter_mut();
+    let zones = zones.filter(|((_, kind), _)| *kind == RecordType::SOA);
+    let (mut questions, mut silent) = (Vec::new(), Vec::new());
+    for ((name, kind), seen) in zones {
+        for asked in &mut seen.servers {
+            if asked.answer == Err(NoAnswer::Timeout) {
+                questions.push(Question::direct(asked.address, name, *kind));
+                silent.push(asked);
+            }
+        }
+    }
+    for (asked, answer) in silent.into_iter().zip(client.ask_all(&questions)) {
+        asked.answer = answer;
+    }
 }
 
 /// Asks once more, without DNSSEC, for the zones of which the resolver cannot tell.
@@ -198,9 +171,10 @@ fn unchecked(client: &Client, observed: &mut Observed) {
     }
 }
 
-fn is_referral((_, answer): &(String, Result<Answer, NoAnswer>)) -> bool {
+fn is_referral(asked: &Asked) -> bool {
     let delegates = |a: &Answer| a.authority.iter().any(|r| matches!(r.data, Data::Ns(_)));
-    answer
+    asked
+        .answer
         .as_ref()
         .is_ok_and(|a| !a.authoritative && a.records.is_empty() && delegates(a))
 }
@@ -217,7 +191,7 @@ fn ask(client: &Client, observed: &mut Observed, asked: &[(String, RecordType)])
         };
         for (server, address) in zone.addresses() {
             questions.push(Question::direct(address, name, *kind));
-            places.push((name.clone(), *kind, Some(server.name.clone())));
+            places.push((name.clone(), *kind, Some((server.name.clone(), address))));
         }
     }
     let answers = client.ask_all(&questions);
@@ -227,19 +201,21 @@ fn ask(client: &Client, observed: &mut Observed, asked: &[(String, RecordType)])
     for ((name, kind, server), answer) in places.into_iter().zip(answers) {
         let seen = observed.seen.entry((name, kind)).or_default();
         match server {
-            Some(server) => seen.servers.push((server, answer)),
+            Some((server, address)) => seen.servers.push(Asked {
+                server,
+                address,
+                answer,
+            }),
             None => seen.resolver = Some(answer),
         }
     }
     for seen in observed.seen.values_mut() {
         let servers = &seen.servers;
-        let reached = |server: &str| {
-            let mut all = servers.iter();
-            all.any(|(name, a)| name == server && *a != Err(NoAnswer::Unreachable))
-        };
+        let lost = |asked: &Asked| asked.answer == Err(NoAnswer::Unreachable);
+        let reached = |server: &str| servers.iter().any(|a| a.server == server && !lost(a));
         let keep: Vec<bool> = servers
             .iter()
-            .map(|(name, a)| *a != Err(NoAnswer::Unreachable) || !reached(name))
+            .map(|asked| !lost(asked) || !reached(&asked.server))
             .collect();
         let mut keep = keep.into_iter();
         seen.servers.retain(|_| keep.next().unwrap_or(true));
@@ -259,29 +235,41 @@ fn follow(facts: &Facts, observed: &Observed) -> Vec<(String, RecordType)> {
         }
     };
     let addresses = [RecordType::A, RecordType::AAAA];
-    for seen in observed.seen.values() {
-        let Some(answer) = seen.best() else { continue };
+    for ((_, kind), seen) in &observed.seen {
+        let Some(answer) = seen.best(*kind) else {
+            continue;
+        };
         for record in &answer.records {
             match &record.data {
                 Data::Mx { exchange, .. } if exchange != "." => ask(exchange, &addresses),
                 Data::Ptr(name) => ask(name, &addresses),
                 data @ Data::Txt(_) => {
-                    let ours = record.owner == facts.hostname.as_str()
-                        || facts
-                            .domains
-                            .iter()
-                            .any(|(d, _)| d.as_str() == record.owner)
-                        || seen.servers.is_empty();
                     let text = data.joined().unwrap_or_default();
-                    if ours && spf::is_spf(&text) {
-                        for name in spf::included(&text) {
-                            ask(&name, &[RecordType::TXT]);
-                        }
+                    let ours = is_ours(facts, &record.owner);
+                    if !(ours || seen.servers.is_empty()) || !spf::is_spf(&text) {
+                        continue;
+                    }
+                    for name in spf::included(&text) {
+                        ask(&name, &[RecordType::TXT]);
+                    }
+                    if ours {
+                        let (hosts, domains) = spf::named(&text, &record.owner);
+                        hosts.iter().for_each(|name| ask(name, &addresses));
+                        domains.iter().for_each(|name| ask(name, &[RecordType::MX]));
                     }
                 }
                 _ => {}
             }
         }
     }
-    more.into_iter().collect()
+    more.into_iter().take(MAX_MORE).collect()
 }
+
+/// Whether a name is that of the server or of one of its domains.
+fn is_ours(facts: &Facts, name: &str) -> bool {
+    let mut domains = facts.domains.iter();
+    name == facts.hostname.as_str() || domains.any(|(d, _)| d.as_str() == name)
+}
+
+#[cfg(test)]
+mod tests;

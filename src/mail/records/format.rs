@@ -82,36 +82,63 @@ fn indented(value: &str) -> String {
         .collect()
 }
 
-/// A script for nsupdate(1): one update for each domain's zone and one for the server's. Names
-/// under which others may have records too are only added to.
+/// A script for nsupdate(1): one update for each domain's zone and one for the server's. A name
+/// that others may have CAA records under is only added to. SPF has an update of its own, which the
+/// name server refuses where there are TXT records: a second SPF record voids both. TLSA records are
+/// comments: without DNSSEC they are worthless, and with it an old one is dangerous.
 pub fn nsupdate(facts: &Facts, records: &[Record]) -> String {
     let mut text = "; nsupdate -k KEYFILE, or nsupdate -l on the name server itself\n".to_owned();
     for (title, group) in groups(facts, records) {
         let _ = writeln!(text, "; {title}");
+        let of = |purpose: Purpose| group.iter().filter(move |r| r.purpose == purpose);
+        let apart = [Purpose::Reverse, Purpose::Spf, Purpose::Tlsa];
         let mut cleared: Vec<(&str, String)> = Vec::new();
-        for record in group.iter().filter(|r| r.purpose != Purpose::Reverse) {
+        for record in group.iter().filter(|r| !apart.contains(&r.purpose)) {
             let kind = record.data.kind().to_string();
-            let Record {
-                owner, ttl, data, ..
-            } = record;
-            let set = (owner.as_str(), kind.clone());
-            let shared = matches!(record.purpose, Purpose::Spf | Purpose::Caa);
-            if !shared && !cleared.contains(&set) {
+            let owner = record.owner.as_str();
+            let set = (owner, kind.clone());
+            if record.purpose != Purpose::Caa && !cleared.contains(&set) {
                 let _ = writeln!(text, "update delete {owner}. {kind}");
                 cleared.push(set);
             }
-            let _ = writeln!(text, "update add {owner}. {ttl} {kind} {data}");
+            let _ = writeln!(text, "{}", addition(record));
         }
         text += "send\n";
-        for record in group.iter().filter(|r| r.purpose == Purpose::Reverse) {
-            let Record {
-                owner, ttl, data, ..
-            } = record;
+        for record in of(Purpose::Spf) {
+            text += SPF;
+            let _ = writeln!(text, "prereq nxrrset {}. TXT", record.owner);
+            let _ = writeln!(text, "{}\nsend", addition(record));
+        }
+        for record in of(Purpose::Tlsa) {
+            text += TLSA;
+            let _ = writeln!(text, ";   update delete {}. TLSA", record.owner);
+            let _ = writeln!(text, ";   {}", addition(record));
+        }
+        for record in of(Purpose::Reverse) {
             let _ = writeln!(text, "; whoever gave you the address:");
-            let _ = writeln!(text, ";   update add {owner}. {ttl} PTR {data}");
+            let _ = writeln!(text, ";   {}", addition(record));
         }
     }
     text
+}
+
+/// What is said of SPF in the script.
+const SPF: &str = "\
+; SPF: refused (YXRRSET) where the name has TXT records, since with a second SPF
+; record both are void. Then see which they are: if the right one is there, all
+; is well; else remove an earlier one, and send this without 'prereq'.
+";
+
+/// What is said of TLSA there.
+const TLSA: &str = "\
+; only if DNSSEC signs the zone, or to replace an earlier one:
+";
+
+fn addition(record: &Record) -> String {
+    let Record {
+        owner, ttl, data, ..
+    } = record;
+    format!("update add {owner}. {ttl} {} {data}", data.kind())
 }
 
 /// The records in groups with their titles: the server's own, and each domain's.
@@ -186,7 +213,15 @@ mod tests {
         let records = records(&facts);
         insta::assert_snapshot!("zone", zone(&facts, &records));
         insta::assert_snapshot!("table", table(&facts, &records));
-        insta::assert_snapshot!("nsupdate", nsupdate(&facts, &records));
+        let script = nsupdate(&facts, &records);
+        let update = |part: &str| part.contains("v=spf1") && !part.contains("prereq nxrrset");
+        assert!(!script.split("send\n").any(update), "{script}");
+        assert!(
+            !script
+                .lines()
+                .any(|l| l.starts_with("update") && l.contains("TLSA"))
+        );
+        insta::assert_snapshot!("nsupdate", script);
         insta::assert_snapshot!("json", serde_json::to_string_pretty(&records).unwrap());
     }
 

@@ -27,9 +27,9 @@ pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
     Ok(report.findings.iter().map(judge).collect())
 }
 
-/// The name of the fault and of the record together say which finding it is.
+/// The name of the fault with the name and type of the record say which finding it is.
 fn judge(found: &diagnosis::Finding) -> Finding {
-    let id = format!("{}.{}", found.id, found.name);
+    let id = format!("{}.{}.{}", found.id, found.name, found.kind);
     let reason = format!("{} {}: {}", found.name, found.kind, found.text);
     let todo = format!("{} 'mailctl dns check' shows the values.", found.fix);
     match found.severity {
@@ -56,7 +56,7 @@ mod tests {
             text: fault.text.into(),
             fix: fault.fix.into(),
         });
-        assert_eq!(found.id, "dns.dkim-truncated.r._domainkey.example.org");
+        assert_eq!(found.id, "dns.dkim-truncated.r._domainkey.example.org.TXT");
         assert_eq!(found.state, State::Error);
         assert!(found.reason.starts_with("r._domainkey.example.org TXT: "));
     }

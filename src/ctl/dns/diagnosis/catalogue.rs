@@ -41,6 +41,12 @@ const GENERAL: &[Fault] = &[
         "See whether the name is spelt right, registered and paid for; then publish the records of 'mailctl dns show'.",
     ),
     fault(
+        "zone-unknown",
+        Error,
+        "It could not be found out which zone and name servers the name has: nothing of it was compared.",
+        "See whether the name servers that the registrar has are right and run, and try again.",
+    ),
+    fault(
         "dnssec-bogus",
         Error,
         "The domain's name servers answer, but the resolver refuses the answers: the DNSSEC signatures do not fit. Most others refuse them too.",
@@ -57,6 +63,12 @@ const GENERAL: &[Fault] = &[
         Error,
         "A name server of the zone does not answer.",
         "Start it again, or take it out of the NS records at the registrar and in the zone.",
+    ),
+    fault(
+        "server-address-silent",
+        Warning,
+        "A name server of the zone answers, but not at each of its addresses.",
+        "See whether it listens there and nothing is in the way, or remove that address of its name.",
     ),
     fault(
         "server-lame",
@@ -173,6 +185,12 @@ const GENERAL: &[Fault] = &[
         Error,
         "The address has no name. Many servers take no mail from such an address.",
         "Set the reverse name where you got the address: most providers have a field for it.",
+    ),
+    fault(
+        "ptr-unknown",
+        Warning,
+        "It is not known whether the address has the right name: neither its name servers nor the resolver tell.",
+        "Try again later, or with another resolver: --resolver.",
     ),
     fault(
         "ptr-generic",

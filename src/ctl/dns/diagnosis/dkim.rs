@@ -37,52 +37,62 @@ impl Seeing<'_> {
             Some("txt-spaces") if tags(&found[0]) == tags(&wanted) => return,
             Some(id) => id,
             None if found.len() > 1 => "dkim-two-records",
-            None => self.dkim_mistake(record, &wanted, &found[0]),
+            None => match self.dkim_mistake(record, &wanted, &found[0]) {
+                Some(id) => id,
+                None => return,
+            },
         };
         self.about(id, record, there);
     }
 
-    /// What is wrong with the one record that there is.
-    fn dkim_mistake(&self, record: &Record, wanted: &str, found: &str) -> &'static str {
+    /// What is wrong with the one record that there is; nothing, if verifiers take the same from
+    /// it as from the wanted one.
+    fn dkim_mistake(&self, record: &Record, wanted: &str, found: &str) -> Option<&'static str> {
         let (Some(there), Some(ours)) = (tags(found), tags(wanted)) else {
-            return "dkim-syntax";
+            return Some("dkim-syntax");
         };
+        let twice = |(at, (name, _)): (usize, &(String, String))| {
+            there[..at].iter().any(|(earlier, _)| earlier == name)
+        };
+        if there.iter().enumerate().any(twice) {
+            return Some("dkim-syntax");
+        }
         if there
             .iter()
             .position(|(name, _)| name == "v")
             .is_some_and(|at| at != 0)
             || tag(&there, "v").is_some_and(|v| v != "DKIM1")
         {
-            return "dkim-syntax";
+            return Some("dkim-syntax");
         }
         let (Some(key), Some(right)) = (tag(&there, "p"), tag(&ours, "p")) else {
-            return "dkim-syntax";
+            return Some("dkim-syntax");
         };
         let key = squeezed(key);
         if key.is_empty() {
-            return "dkim-revoked";
+            return Some("dkim-revoked");
         }
         if key != right {
-            return match self.key_of(&key) {
+            return Some(match self.key_of(&key) {
                 _ if right.starts_with(&key) => "dkim-truncated",
                 Some(other) if self.is_earlier(other, record) => "dkim-old-key",
                 Some(_) => "dkim-other-selector",
                 None => "dkim-wrong-key",
-            };
+            });
         }
         if tag(&there, "k").unwrap_or("rsa") != tag(&ours, "k").unwrap_or("rsa") {
-            return "dkim-algorithm";
+            return Some("dkim-algorithm");
         }
         let lists = |name: &str, value: &str| {
             tag(&there, name).is_some_and(|all| all.split(':').any(|v| v.trim() == value))
         };
         if tag(&there, "h").is_some() && !lists("h", "sha256") {
-            return "dkim-hash";
+            return Some("dkim-hash");
         }
-        match lists("t", "y") {
-            true => "dkim-testing",
-            false => "dkim-differs",
+        if tag(&there, "s").is_some() && !lists("s", "email") && !lists("s", "*") {
+            return Some("dkim-differs");
         }
+        lists("t", "y").then_some("dkim-testing")
     }
 
     fn key_of(&self, public: &str) -> Option<&PublishedKey> {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::Seeing;
 use crate::{
-    dns::{Data, RecordType},
+    ctl::dns::seen::is_open,
+    dns::{Answer, Data, RecordType, Status},
     mail::records::Record,
 };
 
@@ -53,6 +54,21 @@ impl Seeing<'_> {
         let Data::Ptr(host) = &record.data else {
             return;
         };
+        let seen = self.observed.at(&record.owner, RecordType::PTR);
+        let best = seen.and_then(|s| s.best(RecordType::PTR));
+        // an alias of which the resolver does not tell where it ends is not known either
+        let told = |a: &Answer| matches!(a.status, Status::NoError | Status::NxDomain);
+        let resolver = seen.and_then(|s| s.resolver.as_ref()?.as_ref().ok());
+        let ends = |a: &Answer| !is_open(a, RecordType::PTR) || resolver.is_some_and(told);
+        if !best.is_some_and(|a| told(a) && ends(a)) {
+            let why = match seen.and_then(|s| s.resolver.as_ref()) {
+                Some(Ok(answer)) => Some(format!("the resolver answers {}", answer.status)),
+                Some(Err(why)) => Some(format!("the resolver: {why}")),
+                None => None,
+            };
+            self.about("ptr-unknown", record, why.into_iter().collect());
+            return;
+        }
         let found = self.observed.data(&record.owner, RecordType::PTR);
         let names: Vec<&str> = found
             .iter()

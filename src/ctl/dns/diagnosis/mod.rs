@@ -15,7 +15,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
-use super::observe::Observed;
+use super::seen::{Observed, holds};
 use crate::{
     dns::{Data, RecordType, Status},
     mail::records::{Facts, Need, Purpose, Record},
@@ -74,7 +74,9 @@ pub fn diagnose(facts: &Facts, records: &[Record], observed: &Observed) -> Vec<F
     let missing = seeing.missing_domains();
     for set in sets(records) {
         let gone = |d: &String| missing.contains(d);
-        if set[0].domain.as_ref().is_some_and(gone) || seeing.is_dark(&set[0].owner) {
+        // of reverse names the resolver tells, if nobody else does
+        let dark = set[0].purpose != Purpose::Reverse && seeing.is_dark(&set[0].owner);
+        if set[0].domain.as_ref().is_some_and(gone) || dark {
             continue;
         }
         seeing.agreement(&set);
@@ -268,6 +270,10 @@ impl Seeing<'_> {
 
     /// Whether no server of the name's zone says anything that could be compared.
     fn is_dark(&self, name: &str) -> bool {
+        let mut unknown = self.observed.unknown.keys();
+        if unknown.any(|base| holds(base, name)) {
+            return true;
+        }
         let Some(zone) = self.observed.zone_of(name) else {
             return true;
         };
@@ -290,7 +296,13 @@ impl Seeing<'_> {
             );
         }
         let nobody = format!("{}._domainkey.{domain}", super::observe::NOBODY);
-        let found = self.observed.texts(&nobody);
+        let key = |text: &String| {
+            let tags = text::tags(text).unwrap_or_default();
+            text.starts_with("v=DKIM1") || text::tag(&tags, "p").is_some()
+        };
+        // a wildcard at the domain may answer for everything, with what is no key
+        let mut found = self.observed.texts(&nobody);
+        found.retain(key);
         if !found.is_empty() {
             let name = format!("*._domainkey.{domain}");
             self.add("dkim-wildcard", &name, RecordType::TXT, found, Vec::new());

@@ -91,7 +91,7 @@ impl Seeing<'_> {
     pub(super) fn alias(&self, name: &str) -> Option<String> {
         let kinds = [RecordType::CNAME, RecordType::A, RecordType::AAAA];
         kinds.into_iter().find_map(|kind| {
-            let answer = self.observed.at(name, kind)?.best()?;
+            let answer = self.observed.at(name, kind)?.best(kind)?;
             let mut all = answer.records.iter();
             all.find_map(|r| match &r.data {
                 Data::Cname(target) if r.owner == name => Some(target.clone()),

@@ -2,8 +2,14 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{Seeing, text::squeezed};
-use crate::{ctl::dns::observe::Observed, mail::records::Record};
+use crate::{
+    ctl::dns::seen::Observed,
+    dns::{Data, RecordType},
+    mail::records::Record,
+};
 
 /// Look-ups that evaluating a record may need (RFC 7208 section 4.6.4).
 const MAX_LOOKUPS: usize = 10;
@@ -36,7 +42,8 @@ fn terms(text: &str) -> impl Iterator<Item = Term<'_>> {
         Term {
             sign,
             name: name.to_ascii_lowercase(),
-            value: value.get(1..).filter(|v| !v.is_empty()),
+            // a length without a name keeps its slash
+            value: Some(value.strip_prefix([':', '=']).unwrap_or(value)).filter(|v| !v.is_empty()),
             modifier: value.starts_with('='),
         }
     })
@@ -50,7 +57,53 @@ pub fn included(text: &str) -> Vec<String> {
         }
         _ => None,
     };
-    terms(text).filter_map(other).collect()
+    // with more of them the record is void anyway
+    terms(text)
+        .filter_map(other)
+        .take(MAX_LOOKUPS + 1)
+        .collect()
+}
+
+/// The names whose addresses the record of `owner` allows: those of `a`, and those of `mx`.
+pub fn named(text: &str, owner: &str) -> (Vec<String>, Vec<String>) {
+    let of = |name: &str| {
+        let terms = terms(text).filter(|t| t.name == name).take(MAX_LOOKUPS);
+        let hosts = terms.map(|t| Host::of(&t, owner).name);
+        hosts.filter(|n| !n.contains('%')).collect()
+    };
+    (of("a"), of("mx"))
+}
+
+/// What stands behind `a` or `mx` (section 5.3): a name, or the record's own, and how many bits
+/// of its addresses count.
+struct Host {
+    name: String,
+    v4: u8,
+    v6: u8,
+}
+
+impl Host {
+    fn of(term: &Term<'_>, owner: &str) -> Self {
+        let value = term.value.unwrap_or_default();
+        let (name, bits) = value.split_at(value.find('/').unwrap_or(value.len()));
+        let (v4, v6) = bits.split_once("//").unwrap_or((bits, ""));
+        let length = |text: &str, whole| text.trim_start_matches('/').parse().unwrap_or(whole);
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        Self {
+            name: if name.is_empty() {
+                owner.to_owned()
+            } else {
+                name
+            },
+            v4: length(v4, 32),
+            v6: length(v6, 128),
+        }
+    }
+
+    fn net(&self, address: IpAddr) -> Option<IpNet> {
+        let bits = if address.is_ipv4() { self.v4 } else { self.v6 };
+        IpNet::new(address, bits).ok()
+    }
 }
 
 impl Seeing<'_> {
@@ -119,35 +172,56 @@ impl Seeing<'_> {
     /// Whether a record allows the server. Records that it takes in may, and are not looked into.
     fn allows(&self, record: &Record, list: &[Term<'_>]) -> bool {
         let host = self.facts.hostname.as_str();
-        let is_host = |name: Option<&str>| {
-            let name = name.map_or(record.owner.as_str(), |n| n.trim_end_matches('.'));
-            name.eq_ignore_ascii_case(host)
-        };
-        let domain = |name: Option<&str>| {
-            let name = name.unwrap_or(&record.owner);
-            self.facts.domains.iter().any(|(d, _)| d.as_str() == name)
-        };
+        let ours = |name: &str| self.facts.domains.iter().any(|(d, _)| d.as_str() == name);
         let public = self.facts.public();
-        let network = |value: &str, address: &IpAddr| {
-            let single = value.parse::<IpAddr>().is_ok_and(|a| a == *address);
-            single
-                || value
-                    .parse::<ipnet::IpNet>()
-                    .is_ok_and(|net| net.contains(address))
-        };
+        let mut nets: Vec<IpNet> = Vec::new();
         let good = |t: &&Term<'_>| t.sign == '+' || self.facts.smarthost.is_some();
-        let good = || list.iter().filter(good);
-        let whole = good().any(|t| match t.name.as_str() {
-            "a" => is_host(t.value),
-            "mx" => domain(t.value) || is_host(t.value),
-            "include" | "redirect" | "exists" => true,
-            _ => false,
-        });
-        let listed = |address: &IpAddr| {
-            let mut nets = good().filter(|t| t.name == "ip4" || t.name == "ip6");
-            nets.any(|t| t.value.is_some_and(|v| network(v, address)))
+        for term in list.iter().filter(good) {
+            let place = Host::of(term, &record.owner);
+            let whole = match term.name.as_str() {
+                "include" | "redirect" | "exists" | "ptr" => true,
+                // macros may lead anywhere
+                "a" | "mx" if place.name.contains('%') => true,
+                "a" => place.name == host,
+                "mx" => ours(&place.name) || place.name == host,
+                // what does not know its addresses does not judge others
+                "ip4" | "ip6" => public.is_empty(),
+                _ => continue,
+            };
+            if whole || (term.name == "a" && public.is_empty()) {
+                return true;
+            }
+            let value = term.value.unwrap_or_default();
+            match term.name.as_str() {
+                "a" => nets.extend(self.nets(&place.name, &place)),
+                "mx" => {
+                    let exchanges = self.observed.data(&place.name, RecordType::MX);
+                    for data in exchanges {
+                        if let Data::Mx { exchange, .. } = data {
+                            nets.extend(self.nets(exchange, &place));
+                        }
+                    }
+                }
+                _ => nets.extend(value.parse::<IpNet>().ok().or_else(|| {
+                    let single = value.parse::<IpAddr>().ok();
+                    single.map(IpNet::from)
+                })),
+            }
+        }
+        let listed = |address: &IpAddr| nets.iter().any(|net| net.contains(address));
+        !public.is_empty() && public.iter().all(listed)
+    }
+
+    /// The networks round the addresses of a name.
+    fn nets(&self, name: &str, place: &Host) -> Vec<IpNet> {
+        let mut found = self.observed.data(name, RecordType::A);
+        found.extend(self.observed.data(name, RecordType::AAAA));
+        let net = |data: &Data| match data {
+            Data::A(a) => place.net(IpAddr::V4(*a)),
+            Data::Aaaa(a) => place.net(IpAddr::V6(*a)),
+            _ => None,
         };
-        whole || (!public.is_empty() && public.iter().all(listed))
+        found.into_iter().filter_map(net).collect()
     }
 }
 
@@ -177,19 +251,22 @@ fn is_rest(text: &str) -> bool {
     !text.to_ascii_lowercase().contains("v=") && begins && ends.contains(&last)
 }
 
-/// How many look-ups a record needs, those of the records that it takes in too.
-fn lookups(observed: &Observed, text: &str, depth: usize) -> usize {
+/// How many look-ups a record needs beside those counted before, those of the records that it
+/// takes in too. What others publish may take in itself: no more is counted than is too many.
+fn lookups(observed: &Observed, text: &str, before: usize) -> usize {
     let counted = ["include", "a", "mx", "ptr", "exists", "redirect"];
     let own = terms(text)
         .filter(|t| counted.contains(&t.name.as_str()))
         .count();
-    if depth > MAX_LOOKUPS {
-        return own;
-    }
-    let below = |name: String| {
+    let mut count = before + own;
+    for name in included(text) {
+        if count > MAX_LOOKUPS {
+            break;
+        }
         let texts = observed.texts(&name);
-        let spf = texts.iter().find(|t| is_spf(t));
-        spf.map_or(0, |t| lookups(observed, t, depth + 1))
-    };
-    own + included(text).into_iter().map(below).sum::<usize>()
+        if let Some(text) = texts.iter().find(|t| is_spf(t)) {
+            count = lookups(observed, text, count);
+        }
+    }
+    count
 }

@@ -1,10 +1,12 @@
 //! The diagnosis of made-up answers: what `tests/dns_faults` cannot publish.
 
+mod variants;
+
 use super::*;
 use crate::{
     answers::model::Dmarc,
-    ctl::dns::observe::Seen,
-    dns::{Answer, NameServer, Record as Shown, Zone},
+    ctl::dns::seen::{Asked, Seen},
+    dns::{Answer, NameServer, NoAnswer, Record as Shown, Zone},
     mail::{
         database::keys::Stage,
         dkim::{Algorithm, KeyInfo},
@@ -50,11 +52,22 @@ fn answer(name: &str, data: &[Data]) -> Answer {
     }
 }
 
+fn asked(server: &str, last: u8, answer: Result<Answer, NoAnswer>) -> Asked {
+    Asked {
+        server: server.to_owned(),
+        address: ([192, 0, 2, last], 53).into(),
+        answer,
+    }
+}
+
 /// Two servers and the resolver show the same.
 fn put(observed: &mut Observed, name: &str, kind: RecordType, data: &[Data]) {
     let one = || Ok(answer(name, data));
     let seen = Seen {
-        servers: vec![("ns1.example".into(), one()), ("ns2.example".into(), one())],
+        servers: vec![
+            asked("ns1.example", 1, one()),
+            asked("ns2.example", 2, one()),
+        ],
         resolver: Some(one()),
         unchecked: None,
     };

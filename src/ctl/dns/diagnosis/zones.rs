@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Seeing;
 use crate::{
-    ctl::dns::observe::is_good,
+    ctl::dns::seen::{Seen, is_good, is_open},
     dns::{Answer, Data, NoAnswer, RecordType, Status},
     mail::records::{Purpose, Record},
 };
@@ -16,6 +16,12 @@ impl Seeing<'_> {
     /// The zones of the server and its domains.
     pub(super) fn zones(&mut self) {
         let observed = self.observed;
+        let unknown = observed.unknown.iter();
+        // of reverse names it is told with them
+        for (name, why) in unknown.filter(|(name, _)| !name.ends_with(".arpa")) {
+            let found = vec![why.clone()];
+            self.add("zone-unknown", name, RecordType::NS, found, Vec::new());
+        }
         for zone in observed.zones.values() {
             // the provider's own
             if zone.apex.ends_with(".arpa") {
@@ -51,17 +57,31 @@ impl Seeing<'_> {
             let Some(seen) = observed.at(apex, RecordType::SOA) else {
                 continue;
             };
-            let (mut silent, mut lame) = (Vec::new(), Vec::new());
-            for (name, answer) in &seen.servers {
-                match answer {
+            let (mut silent, mut partly, mut lame) = (Vec::new(), Vec::new(), Vec::new());
+            for asked in &seen.servers {
+                let (name, address) = (&asked.server, asked.address.ip());
+                let mut same = seen.servers.iter().filter(|a| a.server == *name);
+                match &asked.answer {
                     // this machine's lack, unless it is so with all
                     Err(NoAnswer::Unreachable) if seen.good().next().is_some() => {}
-                    Err(why) => silent.push(format!("{name}: {why}")),
+                    Err(why) => match same.any(|a| a.answer.is_ok()) {
+                        true => partly.push(format!("{name} at {address}: {why}")),
+                        false => silent.push(format!("{name} at {address}: {why}")),
+                    },
                     Ok(a) if !is_good(a) => lame.push(format!("{name}: {}", a.status)),
                     Ok(_) => {}
                 }
             }
-            let whole = silent.is_empty() && lame.is_empty();
+            let whole = silent.is_empty() && partly.is_empty() && lame.is_empty();
+            if !partly.is_empty() {
+                self.add(
+                    "server-address-silent",
+                    apex,
+                    RecordType::NS,
+                    partly,
+                    Vec::new(),
+                );
+            }
             if !silent.is_empty() {
                 self.add("server-silent", apex, RecordType::NS, silent, Vec::new());
             }
@@ -116,8 +136,8 @@ impl Seeing<'_> {
         let mut ours = self.records.iter().filter(inside);
         ours.any(|record| {
             let seen = self.observed.at(&record.owner, record.data.kind());
-            let shown = |(_, answer)| shown(answer, record.data.kind());
-            let all: Option<BTreeSet<_>> = seen.map(|s| s.good().map(shown).collect());
+            let all = seen.map(|s| by_server(s, &record.owner, record.data.kind()));
+            let all: Option<BTreeSet<_>> = all.map(|a| a.into_iter().map(|(_, f)| f).collect());
             all.is_some_and(|all| all.len() > 1)
         })
     }
@@ -131,10 +151,7 @@ impl Seeing<'_> {
         };
         let of = |record: &Record| record.data.to_string();
         let expected: Vec<String> = set.iter().map(|r| of(r)).collect();
-        let all: Vec<(&str, Vec<String>)> = seen
-            .good()
-            .map(|(name, answer)| (name, shown(answer, kind)))
-            .collect();
+        let all = by_server(seen, &record.owner, kind);
         let right = |found: &Vec<String>| expected.iter().all(|e| found.contains(e));
         if all
             .iter()
@@ -170,13 +187,32 @@ impl Seeing<'_> {
         let long = seen
             .good()
             .flat_map(|(_, a)| &a.records)
-            .find(|r| r.data.kind() == kind && r.ttl > LONG && record.purpose != Purpose::Reverse);
+            .filter(|r| r.data.kind() == kind && r.owner == record.owner)
+            .find(|r| r.ttl > LONG && record.purpose != Purpose::Reverse);
         if let Some(long) = long {
             let found = vec![format!("TTL {}", long.ttl)];
             let expected = vec![format!("TTL {}", record.ttl)];
             self.add("ttl-long", &record.owner, kind, found, expected);
         }
     }
+}
+
+/// What each server that knows the zone shows. Where one of them shows no more than an alias, the
+/// aliases are compared: what they lead to is in a zone that is not of all of them.
+fn by_server<'a>(seen: &'a Seen, name: &str, kind: RecordType) -> Vec<(&'a str, Vec<String>)> {
+    let open = seen.good().any(|(_, answer)| is_open(answer, kind));
+    let show = |answer: &Answer| {
+        let mut own = answer.records.iter().filter(|r| r.owner == name);
+        let alias = own.find_map(|r| match &r.data {
+            Data::Cname(_) => Some(format!("CNAME {}", r.data)),
+            _ => None,
+        });
+        match alias.filter(|_| open) {
+            Some(alias) => vec![alias],
+            None => shown(answer, kind),
+        }
+    };
+    seen.good().map(|(name, a)| (name, show(a))).collect()
 }
 
 /// The records of a type in an answer, sorted.

@@ -205,9 +205,9 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     fault(
         "dkim-differs",
-        Warning,
-        "The record has more or less than it should; the key is right.",
-        "Publish the record as it is shown.",
+        Error,
+        "The record's 's=' says that the key is not for mail.",
+        "Remove 's='.",
     ),
     fault(
         "dkim-wildcard",
