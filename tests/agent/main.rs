@@ -298,20 +298,21 @@ fn a_newer_state_is_refused_and_an_older_one_brought_up_to_date() {
     let path = world.path("var/lib/ezmail/mail.sqlite");
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch(
-        "DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
+        "DROP TABLE renamed; DROP TRIGGER renamed_added; DROP TRIGGER renamed_taken;
+         DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
          UPDATE meta SET value = '1' WHERE key = 'schema_version';",
     )
     .unwrap();
     drop(db);
     let preview = world.run(&good("small"), &["--dry-run"]).stdout();
     assert!(
-        preview.contains("database: schema 1 becomes 3; "),
+        preview.contains("database: schema 1 becomes 4; "),
         "{preview}"
     );
     let done = world.apply(&good("small"));
     assert!(done.status.success(), "{}", done.text());
     assert!(
-        done.stdout().contains("schema 1 becomes 3; "),
+        done.stdout().contains("schema 1 becomes 4; "),
         "{}",
         done.text()
     );
