@@ -92,7 +92,7 @@ pub fn run(command: AppPassword, server: &Server) -> Result<ExitCode> {
             app_passwords::check_new(&db, &user, &label)?;
             let password = app_passwords::generate()?;
             let hash = Zeroizing::new(password::hash(&password)?);
-            let step = db.transaction()?;
+            let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             app_passwords::add(&step, &user, &label, &hash, now()?)?;
             step.commit()?;
             let login = app_passwords::login(&user.to_string(), &label.to_string());
