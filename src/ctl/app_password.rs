@@ -57,7 +57,8 @@ Examples:
     },
     /// Remove the password of a device that is lost or gone
     ///
-    /// Open sessions of the user are ended; other devices log in again by
+    /// Open sessions of the user are ended, those of IMAP and Sieve; one that is
+    /// just sending mail goes on until it ends. Other devices log in again by
     /// themselves.
     #[command(after_help = "\
 Example:

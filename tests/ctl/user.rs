@@ -118,6 +118,13 @@ fn a_removed_user_leaves_mail_that_the_next_one_gets_on_request_only() {
     note: the answers still have the user alice@example.org, and so would a new server made from them; 'mailctl answers export' writes a file that has your change
     ");
     assert!(!server.world.path("var/vmail/example.org/alice").exists());
+    // cut off when the user was gone and the mail was not
+    insta::assert_snapshot!(server.bad(1, &purge), @"mailctl: there is no user alice@example.org; 'mailctl user list' shows all");
+    message(&server, "example.org/alice/Maildir/cur/1.a:2,S");
+    server.bad(1, &["user", "remove", ALICE, "--yes"]);
+    insta::assert_snapshot!(server.bad(1, &purge[..4]), @"mailctl: There is no user alice@example.org. Remove ALL THE MAIL in /var/vmail/example.org/alice? Nobody is there to ask: say --yes; nothing was changed");
+    insta::assert_snapshot!(changed(&server, &purge), @"the mail in /var/vmail/example.org/alice removed");
+    assert!(!server.world.path("var/vmail/example.org/alice").exists());
 }
 
 #[test]
