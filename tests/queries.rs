@@ -179,23 +179,47 @@ fn dovecot_finds_the_same() {
     let [passdb, userdb] = queries[..] else {
         panic!("{queries:?}")
     };
-    let ask = |query: &str, user: &str| -> Option<String> {
-        let (name, domain) = user.split_once('@').unwrap();
-        let query = query
-            .replace("%{user | username}", name)
-            .replace("%{user | domain}", domain);
-        let mut statement = db.prepare(&query).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        let first = rows.next().unwrap().map(|row| row.get(0).unwrap());
-        assert!(rows.next().unwrap().is_none(), "one row only for {user}");
-        first
-    };
+    let ask = |query: &str, user: &str| ask_for(&db, query, user, 0);
     let alice = Some("alice@example.org".to_owned());
     assert_eq!(ask(passdb, "alice@example.org"), alice);
     assert_eq!(ask(passdb, "alice+phone@example.org"), alice);
     assert_eq!(ask(passdb, "alice+other@example.org"), None);
     assert_eq!(ask(passdb, "gone@example.org"), None);
-    assert_eq!(ask(userdb, "gone@example.org").unwrap(), "1000000B");
-    assert_eq!(ask(userdb, "bob@example.org").unwrap(), "2147483648B");
+    let quota = |user: &str| ask_for(&db, userdb, user, 2);
+    assert_eq!(quota("gone@example.org").unwrap(), "1000000B");
+    assert_eq!(quota("bob@example.org").unwrap(), "2147483648B");
     assert_eq!(ask(userdb, "al@example.org"), None);
+
+    // what the queue has for the address of before, until somebody has it again
+    db.execute_batch(
+        "INSERT INTO renamed VALUES ('anna@old.example',
+           (SELECT id FROM user WHERE local_part = 'alice'), 0);
+         INSERT INTO renamed VALUES ('al2@example.org',
+           (SELECT id FROM user WHERE local_part = 'alice'), 0);",
+    )
+    .unwrap();
+    assert_eq!(ask(userdb, "anna@old.example"), alice);
+    assert_eq!(ask(userdb, "al2@example.org"), alice);
+    let home = ask_for(&db, userdb, "anna@old.example", 1);
+    assert_eq!(home.unwrap(), "/var/vmail/example.org/alice");
+    assert_eq!(ask(passdb, "al2@example.org"), None);
+    db.execute_batch(
+        "INSERT INTO user (local_part, domain_id, quota_bytes, created)
+           SELECT 'al2', id, 1, 1 FROM domain WHERE name = 'example.org';",
+    )
+    .unwrap();
+    assert_eq!(ask(userdb, "al2@example.org").unwrap(), "al2@example.org");
+}
+
+/// The answer of a query of dovecot's, one column of it.
+fn ask_for(db: &Connection, query: &str, user: &str, column: usize) -> Option<String> {
+    let (name, domain) = user.split_once('@').unwrap();
+    let query = query
+        .replace("%{user | username}", name)
+        .replace("%{user | domain}", domain);
+    let mut statement = db.prepare(&query).unwrap();
+    let mut rows = statement.query([]).unwrap();
+    let first = rows.next().unwrap().map(|row| row.get(column).unwrap());
+    assert!(rows.next().unwrap().is_none(), "one row only for {user}");
+    first
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -52,7 +53,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if target.is_live() && !options.dry_run {
         services::require_systemd()?;
     }
-    let _lock = (!options.dry_run).then(|| lock(&target)).transpose()?;
+    let _lock = (!options.dry_run)
+        .then(|| {
+            // mailctl has changed something, and another apply may have begun before
+            let wait = if options.kept { WAIT } else { Duration::ZERO };
+            lock(&target, wait)
+        })
+        .transpose()?;
     let mut status = Status::new(Outcome::Failed, None, None);
     let file = target.path(Path::new(status::FILE));
     if file.exists() {
@@ -80,16 +87,29 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     result.map(|_| ExitCode::SUCCESS)
 }
 
-/// One apply at a time; the lock ends with the process.
-fn lock(target: &Target) -> Result<fs::File> {
+/// How long an apply of the kept answers waits for another apply to end.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// One apply at a time, for whose end `wait` is waited; the lock ends with the process.
+fn lock(target: &Target, wait: Duration) -> Result<fs::File> {
     let path = target.path(Path::new("/run/ezmail/lock"));
     files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
     let file = fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::WOULDBLOCK) => bail!("another apply is running; try again later"),
-        other => other.with_context(|| format!("locking {}", path.display()))?,
+    let begun = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < wait => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                bail!("another apply is running; try again later")
+            }
+            other => {
+                other.with_context(|| format!("locking {}", path.display()))?;
+                return Ok(file);
+            }
+        }
     }
-    Ok(file)
 }
 
 /// `None` if there are no answers.
@@ -165,4 +185,24 @@ fn find(options: &Options) -> Result<Option<Found>> {
     let cmdline = files::read_to_string(Path::new("/proc/cmdline"))?;
     let sources = discover::sources(&cmdline)?;
     discover::find(&sources, |line| say(format_args!("ezmail: {line}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_apply_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::new(folder.path()).unwrap();
+        let other = lock(&target, Duration::ZERO).unwrap();
+        let error = lock(&target, Duration::ZERO).unwrap_err().to_string();
+        assert_eq!(error, "another apply is running; try again later");
+        let ends = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(other);
+        });
+        lock(&target, WAIT).unwrap();
+        ends.join().unwrap();
+    }
 }

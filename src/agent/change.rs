@@ -31,6 +31,8 @@ pub enum Change {
     Link(Link),
     /// Root's password.
     RootPassword(RootPassword),
+    /// Nothing but a line that has to be read.
+    Say(String),
 }
 
 /// Where something lies and who may use it.
@@ -148,6 +150,7 @@ impl Change {
                 None => String::new(),
             }),
             Self::File(file) => preview(target, file),
+            Self::Say(line) => Ok(format!("{line}\n")),
             Self::Database(database) => {
                 let how = differs(target, &database.entry)?;
                 let how = how.map(|how| format!("database {}: {how}\n", database.entry.shown()));
@@ -181,6 +184,7 @@ impl Change {
             }
             Self::Link(link) => Ok(link.apply(target)?.into_iter().collect()),
             Self::RootPassword(password) => Ok(password.apply(target)?.into_iter().collect()),
+            Self::Say(line) => Ok(vec![line.clone()]),
         }
     }
 }

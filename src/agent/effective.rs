@@ -10,12 +10,13 @@ use crate::{
         Answers,
         model::{Alias, AliasAddress, Credential, Domain, Quota, User},
     },
+    mail::database::keys::{self, Stage},
     util::secret::Secret,
 };
 
 /// `answers` with the domains, users and aliases of the database in place of their own.
 ///
-/// A domain keeps the settings that the answers have for it; one that only the database knows has
+/// A domain keeps the settings that the answers have for it, but for DKIM keys that sign no more; one that only the database knows has
 /// the defaults. The order is that of the answers, and then by name. Each user's quota is the
 /// database's, and all addresses that lead somewhere are aliases.
 ///
@@ -24,6 +25,16 @@ use crate::{
 pub fn effective(answers: &Answers, db: &Connection) -> Result<Answers> {
     let mut new = answers.clone();
     new.domains = domains(answers, db)?;
+    let keys = keys::all(db)?;
+    for domain in &mut new.domains {
+        domain.dkim.retain(|given| {
+            keys.iter().any(|key| {
+                key.stage == Stage::Active
+                    && key.domain == domain.name.as_str()
+                    && key.selector == given.selector
+            })
+        });
+    }
     new.users = users(answers, db)?;
     new.aliases = aliases(db)?;
     Ok(new)
@@ -111,4 +122,39 @@ fn read(address: &str, targets: &[String]) -> Result<Alias> {
         },
         to: to.collect::<Result<_, _>>()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        answers::{self, model::DkimKey},
+        mail::{
+            database::{self, Desired},
+            dkim::{self, Algorithm},
+        },
+    };
+
+    #[test]
+    fn a_given_key_that_signs_no_more_is_left_out() {
+        let text = "hostname = \"mail.example.org\"\npostmaster = \"a@example.com\"\n[[domain]]\nname = \"example.org\"\n";
+        let mut answers = answers::parse(text, "a").unwrap();
+        let pem = dkim::generate(Algorithm::Ed25519).unwrap();
+        answers.domains[0].dkim.push(DkimKey {
+            selector: "mine".to_owned(),
+            key_file: None,
+            info: Some(dkim::parse_pem(pem.expose()).unwrap()),
+            key: Some(pem),
+        });
+        let mut db = database::open_copy("/nonexistent".as_ref()).unwrap();
+        database::sync(&mut db, &Desired::new(&answers).unwrap(), 1).unwrap();
+        let given = |db: &Connection| effective(&answers, db).unwrap().domains[0].dkim.len();
+        assert_eq!(given(&db), 1);
+        db.execute(
+            "UPDATE dkim_key SET stage = 'old' WHERE selector = 'mine'",
+            [],
+        )
+        .unwrap();
+        assert_eq!(given(&db), 0);
+    }
 }

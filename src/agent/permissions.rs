@@ -67,7 +67,7 @@ fn entry(change: &Change) -> Option<&Entry> {
         Change::Folder(entry) => Some(entry),
         Change::File(file) => Some(&file.entry),
         Change::Database(database) => Some(&database.entry),
-        Change::Hostname(_) | Change::Link(_) | Change::RootPassword(_) => None,
+        Change::Hostname(_) | Change::Link(_) | Change::RootPassword(_) | Change::Say(_) => None,
     }
 }
 
@@ -123,8 +123,14 @@ pub fn beside(target: &Target, paths: &Paths) -> Result<Vec<Difference>> {
         .into_iter()
         .filter_entry(ours)
     {
-        let item = item.with_context(|| format!("looking into {}", state.display()))?;
-        let data = item.metadata().context("looking at permissions")?;
+        let Some(item) =
+            unless_gone(item).with_context(|| format!("looking into {}", state.display()))?
+        else {
+            continue;
+        };
+        let Some(data) = unless_gone(item.metadata()).context("looking at permissions")? else {
+            continue;
+        };
         if data.is_symlink() {
             continue;
         }
@@ -141,6 +147,19 @@ pub fn beside(target: &Target, paths: &Paths) -> Result<Vec<Difference>> {
     Ok(found)
 }
 
+/// What a folder had when it was read may have been removed since.
+fn unless_gone<T>(result: walkdir::Result<T>) -> walkdir::Result<Option<T>> {
+    match result {
+        Err(e)
+            if e.io_error()
+                .is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) =>
+        {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
 /// Whether a file of the state, by its path there, has a secret in it.
 fn is_secret(path: &Path) -> bool {
     let folder = path.iter().next().and_then(|f| f.to_str()).unwrap_or("");
@@ -155,6 +174,19 @@ fn is_secret(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_vanishes_meanwhile_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a"), "").unwrap();
+        let walk = WalkDir::new(folder.path()).min_depth(1).into_iter();
+        let item = unless_gone(walk.last().unwrap()).unwrap().unwrap();
+        assert!(unless_gone(item.metadata()).unwrap().is_some());
+        fs::remove_file(item.path()).unwrap();
+        assert!(unless_gone(item.metadata()).unwrap().is_none());
+        let mut lost = WalkDir::new(folder.path().join("b")).into_iter();
+        assert!(unless_gone(lost.next().unwrap()).unwrap().is_none());
+    }
 
     #[test]
     fn secrets_are_told_by_their_place() {

@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::{ask, output, server::Server};
+use super::{
+    ask, output,
+    server::{Server, now},
+};
 use crate::{
     answers::model::{AliasAddress, Quota},
     mail::{
@@ -25,7 +28,17 @@ pub(super) fn open(server: &Server) -> Result<Connection> {
     if let Some(Renamed { old, new }) = rename::finish(&mut db, &mail)? {
         remark(&format!("the user {old} is {new} now, as was begun"));
     }
+    bring_home(server, &mut db)?;
     Ok(db)
+}
+
+/// Moves what deliveries that began before a rename have put into the folder of before.
+pub(super) fn bring_home(server: &Server, db: &mut Connection) -> Result<()> {
+    let mail = server.target.path(&server.paths.mail);
+    for Renamed { old, new } in rename::settle_again(db, &mail, now()?)? {
+        remark(&format!("mail that arrived for {old} was moved to {new}"));
+    }
+    Ok(())
 }
 
 /// What a command did.

@@ -57,7 +57,8 @@ Examples:
     },
     /// Remove the password of a device that is lost or gone
     ///
-    /// Open sessions of the user are ended; other devices log in again by
+    /// Open sessions of the user are ended, those of IMAP and Sieve; one that is
+    /// just sending mail goes on until it ends. Other devices log in again by
     /// themselves.
     #[command(after_help = "\
 Example:
@@ -92,7 +93,7 @@ pub fn run(command: AppPassword, server: &Server) -> Result<ExitCode> {
             app_passwords::check_new(&db, &user, &label)?;
             let password = app_passwords::generate()?;
             let hash = Zeroizing::new(password::hash(&password)?);
-            let step = db.transaction()?;
+            let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             app_passwords::add(&step, &user, &label, &hash, now()?)?;
             step.commit()?;
             let login = app_passwords::login(&user.to_string(), &label.to_string());

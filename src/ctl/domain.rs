@@ -73,7 +73,14 @@ pub fn run(command: Domain, server: &Server) -> Result<ExitCode> {
             change(&mut db, &roles, |db| domains::add(db, &name, now))?;
             if let Err(error) = server.reapply() {
                 change(&mut db, &roles, |db| domains::remove(db, &roles, &name))?;
-                return Err(error.context(format!("{name} was not added")));
+                // what was written before it failed
+                return Err(match server.reapply() {
+                    Ok(()) => error.context(format!("{name} was not added")),
+                    Err(_) => error.context(format!(
+                        "{name} was not added, but may still be in files: try 'ezmail-agent apply \
+                         --kept'"
+                    )),
+                });
             }
             let publish = format!(
                 "publish the records of {name} next: 'mailctl dns show' has them; until then its \

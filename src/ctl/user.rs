@@ -57,7 +57,8 @@ Examples:
     /// Set another password
     ///
     /// It is asked for, or it is the first line of standard input. App passwords
-    /// stay. Open sessions are ended.
+    /// stay. Open sessions of IMAP and Sieve are ended; one that is just sending
+    /// mail goes on until it ends.
     #[command(after_help = "\
 Examples:
   mailctl user passwd alice@example.org
@@ -109,7 +110,8 @@ Example:
     },
     /// Lock a user out; mail still arrives
     ///
-    /// No password opens the mailbox any more, and open sessions are ended.
+    /// No password opens the mailbox any more, and open sessions of IMAP and
+    /// Sieve are ended; one that is just sending mail goes on until it ends.
     #[command(after_help = "\
 Example:
   mailctl user disable alice@example.org")]
@@ -135,7 +137,8 @@ Example:
     },
     /// Remove a user; the mail stays on the disk
     ///
-    /// Aliases lead to the user no more.
+    /// Aliases lead to the user no more. With --purge-mail, also the mail that an
+    /// earlier user of the address has left is removed.
     #[command(after_help = "\
 Examples:
   mailctl user remove carol@example.org
@@ -274,15 +277,26 @@ pub fn run(command: User, server: &Server) -> Result<ExitCode> {
             yes,
             json,
         } => {
-            users::get(&db, &address)?;
+            if let Err(error) = users::get(&db, &address) {
+                let mail = mailbox::folder(&server.paths.mail, &address);
+                if !purge_mail || !server.target.path(&mail).try_exists()? {
+                    return Err(error.into());
+                }
+                purge_left(server, &address, yes)?.tell(json)?;
+                return Ok(ExitCode::SUCCESS);
+            }
             ask::sure(&question(server, &db, &address, purge_mail)?, yes)?;
             let left = change(&mut db, &roles, |db| users::remove(db, &address))?;
             let kicked = accounts::kick(server, &[address.to_string()]);
             let mail = mailbox::folder(&server.paths.mail, &address);
             let done = match purge_mail {
                 true => {
-                    files::remove_dir_all(&server.target.path(&mail))
-                        .with_context(|| format!("{address} is removed, but not all its mail"))?;
+                    files::remove_dir_all(&server.target.path(&mail)).with_context(|| {
+                        format!(
+                            "{address} is removed, but not all its mail: the same command \
+                                 again removes the rest"
+                        )
+                    })?;
                     format!("user {address} and its mail removed")
                 }
                 false if server.target.path(&mail).exists() => {
@@ -343,6 +357,16 @@ fn earlier_mail(server: &Server, address: &Address, wanted: bool) -> Result<Opti
         "the mail in {} is this user's now",
         folder.display()
     )))
+}
+
+/// Removes the mail of a user who is no more, as after a removal that was cut off.
+fn purge_left(server: &Server, address: &Address, yes: bool) -> Result<Done> {
+    let mail = mailbox::folder(&server.paths.mail, address);
+    let shown = mail.display();
+    let question = format!("There is no user {address}. Remove ALL THE MAIL in {shown}?");
+    ask::sure(&question, yes)?;
+    files::remove_dir_all(&server.target.path(&mail))?;
+    Ok(Done::new(format!("the mail in {shown} removed")))
 }
 
 fn question(server: &Server, db: &Connection, address: &Address, purge: bool) -> Result<String> {

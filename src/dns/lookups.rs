@@ -7,9 +7,10 @@ use hickory_proto::rr::RecordType;
 use serde::Serialize;
 
 use super::{
-    answer::{NoAnswer, Status},
+    answer::{Answer, NoAnswer, Status},
     client::{Client, Question},
     record::Data,
+    zone::NameServer,
 };
 
 /// CNAME records that are followed.
@@ -20,8 +21,8 @@ const MAX_CHAIN: usize = 8;
 pub struct Published {
     /// The server's name.
     pub server: String,
-    /// The address that was asked.
-    pub address: SocketAddr,
+    /// The address that was asked; none if no address of the server is known.
+    pub address: Option<SocketAddr>,
     /// Each TXT record with its strings joined, or why there is no answer.
     pub texts: Result<Vec<String>, NoAnswer>,
 }
@@ -39,40 +40,39 @@ pub enum Listing {
 }
 
 impl Client {
-    /// The TXT records of `name` at every authoritative server; a CNAME record is followed to the
-    /// servers of the zone it leads to. A server that cannot be reached from here over one IP
+    /// The TXT records of `name` at every authoritative server; a CNAME record that all
+    /// of them have is followed to the servers of the zone it leads to. One without a known address,
+    /// or that is silent on the way, is among them. A server that cannot be reached from here over one IP
     /// version is asked over the other alone.
     ///
     /// # Errors
     /// When the resolver does not tell which servers those are.
     pub fn published_txt(&self, name: &str) -> Result<Vec<Published>> {
         let mut name = name.to_owned();
+        let mut shown = Vec::new();
         for _ in 0..MAX_CHAIN {
             let zone = self.authorities(&name)?;
             let addresses = zone.addresses();
             let ask = |(_, at): &(_, SocketAddr)| Question::direct(*at, &name, RecordType::TXT);
             let questions: Vec<Question> = addresses.iter().map(ask).collect();
             let answers = self.ask_all(&questions);
-            let alias = answers.iter().flatten().find_map(|answer| {
-                let texts = answer.of(RecordType::TXT).next().is_some();
-                answer.alias().filter(|_| !texts).map(str::to_owned)
-            });
-            if let Some(target) = alias {
-                name = target;
-                continue;
-            }
             let reached = |server: &str| {
                 let mut all = addresses.iter().zip(&answers);
                 all.any(|((s, _), a)| s.name == server && *a != Err(NoAnswer::Unreachable))
             };
-            let mut shown = Vec::new();
+            let target = next_name(&answers);
+            shown.extend(nowhere(&zone.servers));
             for ((server, address), answer) in addresses.iter().zip(&answers) {
                 if *answer == Err(NoAnswer::Unreachable) && reached(&server.name) {
                     continue;
                 }
+                // those that lead on are asked for what is there
+                if target.is_some() && answer.is_ok() {
+                    continue;
+                }
                 shown.push(Published {
                     server: server.name.clone(),
-                    address: *address,
+                    address: Some(*address),
                     texts: match answer {
                         Ok(a) if matches!(a.status, Status::NoError | Status::NxDomain) => {
                             Ok(a.texts())
@@ -82,7 +82,10 @@ impl Client {
                     },
                 });
             }
-            return Ok(shown);
+            match target {
+                Some(target) => name = target,
+                None => return Ok(shown),
+            }
         }
         anyhow::bail!("a chain of more than {MAX_CHAIN} CNAME records ends at {name}");
     }
@@ -121,6 +124,32 @@ impl Client {
             other => Listing::NoAnswer(format!("the resolver answers {other}")),
         })
     }
+}
+
+/// Where all servers that answer lead with the same CNAME record, unless all have the texts as well.
+fn next_name(answers: &[Result<Answer, NoAnswer>]) -> Option<String> {
+    let target = |answer: &Answer| {
+        answer.records.iter().find_map(|record| match &record.data {
+            Data::Cname(target) => Some(target.to_ascii_lowercase()),
+            _ => None,
+        })
+    };
+    let mut heard = answers.iter().flatten();
+    let first = target(heard.next()?)?;
+    let texts = |answer: &Answer| answer.of(RecordType::TXT).next().is_some();
+    let same = heard.all(|answer| target(answer).as_ref() == Some(&first));
+    (same && !answers.iter().flatten().all(texts)).then_some(first)
+}
+
+/// The servers that cannot be asked, as silent ones.
+fn nowhere(servers: &[NameServer]) -> Vec<Published> {
+    let lost = servers.iter().filter(|server| server.addresses.is_empty());
+    let silent = |server: &NameServer| Published {
+        server: server.name.clone(),
+        address: None,
+        texts: Err(NoAnswer::Broken("it has no known address".to_owned())),
+    };
+    lost.map(silent).collect()
 }
 
 /// What the codes of a block list mean.
@@ -164,6 +193,7 @@ fn backwards(address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::record::Record;
 
     #[test]
     fn addresses_are_turned_round() {
@@ -173,6 +203,53 @@ mod tests {
         let v6 = reverse_name("2001:db8::a1".parse().unwrap());
         assert!(v6.starts_with("1.a.0.0.0."), "{v6}");
         assert!(v6.ends_with(".0.8.b.d.0.1.0.0.2.ip6.arpa"), "{v6}");
+    }
+
+    fn answer(records: &[Data]) -> Result<Answer, NoAnswer> {
+        let record = |data: &Data| Record {
+            owner: "s.example.org".to_owned(),
+            ttl: 1,
+            data: data.clone(),
+        };
+        Ok(Answer {
+            status: Status::NoError,
+            authoritative: true,
+            authentic: false,
+            records: records.iter().map(record).collect(),
+            authority: Vec::new(),
+            additional: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_cname_is_followed_when_all_have_it() {
+        let to = |name: &str| Data::Cname(name.to_owned());
+        let (a, b) = (answer(&[to("a.net")]), answer(&[to("b.net")]));
+        let silent = || Err(NoAnswer::Timeout);
+        let next = |answers: &[_]| next_name(answers);
+        assert_eq!(
+            next(&[a.clone(), silent(), answer(&[to("A.net")])]).unwrap(),
+            "a.net"
+        );
+        assert_eq!(next(&[a.clone(), b]), None);
+        assert_eq!(next(&[a.clone(), answer(&[])]), None);
+        assert_eq!(next(&[answer(&[]), a]), None);
+        assert_eq!(next(&[silent()]), None);
+    }
+
+    #[test]
+    fn a_server_without_an_address_is_silent() {
+        let server = |name: &str, addresses: Vec<IpAddr>| NameServer {
+            name: name.to_owned(),
+            addresses,
+            in_zone: true,
+            in_parent: true,
+        };
+        let there = server("a", vec!["192.0.2.1".parse().unwrap()]);
+        let silent = nowhere(&[there, server("b", Vec::new())]);
+        assert_eq!(silent.len(), 1);
+        assert_eq!((silent[0].server.as_str(), silent[0].address), ("b", None));
+        assert!(silent[0].texts.is_err());
     }
 
     #[test]

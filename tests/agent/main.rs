@@ -225,6 +225,44 @@ fn a_step_that_fails_in_planning_leaves_the_others_undone() {
     ");
 }
 
+/// One that does not sign is as if it were not there; one that signed until now is made anew, and
+/// that is said where nobody overlooks it.
+#[test]
+fn what_is_wrong_with_a_dkim_key_is_said() {
+    let world = World::new();
+    assert!(world.apply(&good("small")).status.success());
+    let db = rusqlite::Connection::open(world.path("var/lib/ezmail/mail.sqlite")).unwrap();
+    db.execute_batch(
+        "UPDATE dkim_key SET since = 1;
+         INSERT INTO dkim_key (domain_id, selector, algorithm, stage, since)
+           SELECT id, 'next', 'rsa', 'next', 1 FROM domain WHERE name = 'example.org';
+         INSERT INTO dkim_key (domain_id, selector, algorithm, stage, since)
+           SELECT id, 'old', 'rsa', 'old', 1 FROM domain WHERE name = 'example.org';",
+    )
+    .unwrap();
+    let folder = world.path("var/lib/ezmail/dkim/example.org");
+    fs::write(folder.join("next.pem"), "rubbish").unwrap();
+    fs::write(folder.join("old.pem"), b"\xff").unwrap();
+    fs::remove_file(folder.join("ezmail-rsa.pem")).unwrap();
+    let done = world.apply(&good("small"));
+    assert!(done.status.success(), "{}", done.text());
+    let said = done.stdout();
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|l| l.contains("left out") || l.contains("LOST"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    the next DKIM key /var/lib/ezmail/dkim/example.org/next.pem is left out: this is not a private key in PEM form (`-----BEGIN PRIVATE KEY-----` …)
+    THE DKIM KEY ezmail-rsa OF example.org WAS LOST and is made anew: its record in the DNS no longer fits, publish the one of 'mailctl dkim show example.org ezmail-rsa'
+    the old DKIM key /var/lib/ezmail/dkim/example.org/old.pem is left out: it is not PEM
+    ");
+    assert!(folder.join("ezmail-rsa.pem").exists());
+    let status = world.read("run/ezmail/status.json");
+    assert!(status.contains("OF example.org WAS LOST"), "{status}");
+    let again = world.apply(&good("small")).stdout();
+    assert!(!again.contains("LOST"), "{again}");
+}
+
 #[test]
 fn what_a_broken_off_apply_has_changed_is_not_forgotten() {
     let world = World::new();
@@ -298,20 +336,21 @@ fn a_newer_state_is_refused_and_an_older_one_brought_up_to_date() {
     let path = world.path("var/lib/ezmail/mail.sqlite");
     let db = rusqlite::Connection::open(&path).unwrap();
     db.execute_batch(
-        "DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
+        "DROP TABLE renamed; DROP TRIGGER renamed_added; DROP TRIGGER renamed_taken;
+         DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
          UPDATE meta SET value = '1' WHERE key = 'schema_version';",
     )
     .unwrap();
     drop(db);
     let preview = world.run(&good("small"), &["--dry-run"]).stdout();
     assert!(
-        preview.contains("database: schema 1 becomes 3; "),
+        preview.contains("database: schema 1 becomes 4; "),
         "{preview}"
     );
     let done = world.apply(&good("small"));
     assert!(done.status.success(), "{}", done.text());
     assert!(
-        done.stdout().contains("schema 1 becomes 3; "),
+        done.stdout().contains("schema 1 becomes 4; "),
         "{}",
         done.text()
     );

@@ -86,7 +86,10 @@ fn a_domain_that_cannot_be_applied_is_not_added() {
     std::fs::remove_file(server.world.path("usr/share/ezmail/templates")).unwrap();
     let error = server.bad(1, &["domain", "add", "example.net"]);
     assert!(
-        error.starts_with("mailctl: example.net was not added: "),
+        error.starts_with(
+            "mailctl: example.net was not added, but may still be in files: try 'ezmail-agent \
+             apply --kept': "
+        ),
         "{error}"
     );
     assert_eq!(server.world.database(), before);

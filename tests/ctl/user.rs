@@ -118,6 +118,13 @@ fn a_removed_user_leaves_mail_that_the_next_one_gets_on_request_only() {
     note: the answers still have the user alice@example.org, and so would a new server made from them; 'mailctl answers export' writes a file that has your change
     ");
     assert!(!server.world.path("var/vmail/example.org/alice").exists());
+    // cut off when the user was gone and the mail was not
+    insta::assert_snapshot!(server.bad(1, &purge), @"mailctl: there is no user alice@example.org; 'mailctl user list' shows all");
+    message(&server, "example.org/alice/Maildir/cur/1.a:2,S");
+    server.bad(1, &["user", "remove", ALICE, "--yes"]);
+    insta::assert_snapshot!(server.bad(1, &purge[..4]), @"mailctl: There is no user alice@example.org. Remove ALL THE MAIL in /var/vmail/example.org/alice? Nobody is there to ask: say --yes; nothing was changed");
+    insta::assert_snapshot!(changed(&server, &purge), @"the mail in /var/vmail/example.org/alice removed");
+    assert!(!server.world.path("var/vmail/example.org/alice").exists());
 }
 
 #[test]
@@ -147,8 +154,14 @@ fn a_rename_takes_mail_aliases_and_passwords_along() {
     note: the login of the app password phone is alice+phone@example.org now
     ");
     assert_eq!(leads(&server, anna), "");
-    message(&server, "example.org/anna/Maildir/cur/1.b");
-    insta::assert_snapshot!(server.bad(1, &["user", "rename", ALICE, anna]), @"mailctl: there is mail of an earlier anna@example.org in /var/vmail/example.org/anna: move it away first");
+    // a delivery that began before the rename ends in the old folder
+    message(&server, "example.org/anna/Maildir/new/2.b");
+    let late = server.call(&["user", "show", ALICE]).stderr;
+    insta::assert_snapshot!(late, @"note: mail that arrived for anna@example.org was moved to alice@example.org");
+    assert!(mail.join("alice/Maildir/new/2.b").exists());
+    assert!(!mail.join("anna").exists());
+    message(&server, "example.org/clara/Maildir/cur/1.b");
+    insta::assert_snapshot!(server.bad(1, &["user", "rename", ALICE, "clara@example.org"]), @"mailctl: there is mail of an earlier clara@example.org in /var/vmail/example.org/clara: move it away first");
 }
 
 /// Power fails when the rename is written down, or when the folder has moved: the next command

@@ -30,7 +30,8 @@ fn first_schema(path: &Path) -> Vec<u8> {
     drop(database::open(path).unwrap());
     let db = Connection::open(path).unwrap();
     db.execute_batch(
-        "DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
+        "DROP TABLE renamed; DROP TRIGGER renamed_added; DROP TRIGGER renamed_taken;
+         DROP TABLE dkim_key; ALTER TABLE user DROP COLUMN display_name;
          UPDATE meta SET value = '1' WHERE key = 'schema_version';
          INSERT INTO domain (id, name, created) VALUES (1, 'example.org', 1);
          INSERT INTO user (local_part, domain_id, quota_bytes, created)

@@ -96,6 +96,11 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     };
     let (keys, changes) =
         dkim::plan(input, &planned.keys).context("step 'dkim' (keys that sign mail)")?;
+    let lines = changes.iter().filter_map(|change| match change {
+        Change::Say(line) => Some(line.clone()),
+        _ => None,
+    });
+    let lines: Vec<String> = lines.collect();
     add("dkim", "keys that sign mail", Ok(changes))?;
     let mail = configuration::plan(input, &keys);
     add("configuration", "files of the mail services", mail)?;
@@ -104,6 +109,8 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("records", title, Ok(changes))?;
     if let Some(step) = steps.last_mut() {
         step.notes.push(text);
+        // last, where it is not scrolled away
+        step.notes.extend(lines);
     }
     let kept = answers::plan(input).context("step 'answers' (kept for the next boot)")?;
     steps.push(Step {

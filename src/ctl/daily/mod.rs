@@ -44,6 +44,11 @@ pub fn run(server: &Server) -> Result<()> {
     if let Err(error) = logins::note_logins(server) {
         accounts::remark(&format!("the last logins were not noted: {error:#}"));
     }
+    if let Err(error) = accounts::open(server) {
+        accounts::remark(&format!(
+            "mail of renamed users was not looked for: {error:#}"
+        ));
+    }
     let findings = check::findings(server, &[], &[]);
     let last = Snapshot::read(server)?.unwrap_or_default();
     let (change, now) = last.compare(&findings);

@@ -43,7 +43,10 @@ impl Dns {
 impl Published for Dns {
     fn txt(&self, name: &str) -> Result<Vec<Shown>> {
         let shown = |p: dns::Published| Shown {
-            server: format!("{} ({})", p.server, p.address.ip()),
+            server: match p.address {
+                Some(address) => format!("{} ({})", p.server, address.ip()),
+                None => p.server,
+            },
             texts: p.texts.map_err(|why| why.to_string()),
         };
         Ok(self.0.published_txt(name)?.into_iter().map(shown).collect())

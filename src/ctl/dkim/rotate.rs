@@ -313,7 +313,9 @@ fn act(
         }
     }
     said.extend(store::sweep(server, &change)?);
-    memory.unapplied |= changed;
+    if changed {
+        memory.change();
+    }
     memory.save(&change)?;
     change.commit().context("writing the database")?;
     Ok(changed)

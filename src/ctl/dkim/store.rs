@@ -240,23 +240,43 @@ fn is_dated(selector: &str) -> bool {
 /// Ends a change of keys, which is then to be applied.
 pub(super) fn commit(change: Transaction<'_>) -> Result<()> {
     let mut memory = Memory::load(&change)?;
-    memory.unapplied = true;
+    memory.change();
     memory.save(&change)?;
     change.commit().context("writing the database")
 }
 
 /// Brings the services to what the keys say; if that fails, the next look tries again.
 pub(super) fn apply(db: &Connection, apply: &dyn Fn() -> Result<()>) -> Result<()> {
+    let begun = Memory::load(db)?.changes;
     apply().context("the change is noted and not in effect yet")?;
-    // the agent may have taken its time: what others remembered meanwhile stays
-    let mut memory = Memory::load(db)?;
-    memory.unapplied = false;
-    memory.save(db)
+    // the agent may have taken its time: what others remembered or changed meanwhile stays
+    let change = Transaction::new_unchecked(db, TransactionBehavior::Immediate)
+        .context("waiting for another change of the database to end")?;
+    let mut memory = Memory::load(&change)?;
+    memory.unapplied &= memory.changes != begun;
+    memory.save(&change)?;
+    change.commit().context("writing the database")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_during_an_apply_is_not_taken_for_applied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail.sqlite");
+        let mut db = crate::mail::database::open(&path).unwrap();
+        let change = || {
+            let mut other = crate::mail::database::open(&path).unwrap();
+            commit(begin(&mut other).unwrap())
+        };
+        commit(begin(&mut db).unwrap()).unwrap();
+        apply(&db, &change).unwrap();
+        assert!(Memory::load(&db).unwrap().unapplied);
+        apply(&db, &|| Ok(())).unwrap();
+        assert!(!Memory::load(&db).unwrap().unapplied);
+    }
 
     #[test]
     fn only_what_a_rotation_made_is_swept() {

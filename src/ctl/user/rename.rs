@@ -46,7 +46,7 @@ pub(super) fn run(
     }
     let kicked = accounts::kick(server, &sessions);
     // what was being delivered just then
-    mailbox::settle(&mail, old, new)?;
+    accounts::bring_home(server, db)?;
     let done = match alias {
         true => format!("user {old} is {new} now; {old} is an alias of it"),
         false => format!("user {old} is {new} now; mail for {old} is refused"),

@@ -1,7 +1,7 @@
 //! Who logged in when: the daemons only read the database, but they write to the journal.
 
 use anyhow::Result;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::Deserialize;
 
 use super::app_passwords;
@@ -103,7 +103,7 @@ pub fn cursor(db: &Connection) -> Result<Option<String>> {
 /// # Errors
 /// When the database cannot be written; it is then as it was.
 pub fn note(db: &mut Connection, logins: &[Login], cursor: &str) -> Result<usize> {
-    let step = db.transaction()?;
+    let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut used = 0;
     {
         let mut set = step.prepare(

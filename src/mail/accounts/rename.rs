@@ -100,6 +100,11 @@ fn rows(db: &Connection, journal: &Journal) -> Result<(), AccountError> {
     if *alias {
         link(db, old, new)?;
     }
+    db.execute(
+        "INSERT INTO renamed (address, user_id, since) VALUES (?1, ?2, unixepoch())
+         ON CONFLICT (address) DO UPDATE SET user_id = excluded.user_id, since = excluded.since",
+        params![old, id],
+    )?;
     Ok(())
 }
 
@@ -145,6 +150,66 @@ pub fn finish(db: &mut Connection, mail: &Path) -> Result<Option<Renamed>> {
     step.execute("DELETE FROM meta WHERE key = ?1", [KEY])?;
     step.commit().with_context(what)?;
     Ok(Some(renamed))
+}
+
+/// How long the address of before still leads to the user, in seconds: 30 days, where smtpd's queue
+/// keeps a message for 5.
+const KEPT: i64 = 30 * 24 * 60 * 60;
+
+/// Brings home what a delivery that began before a rename has put into the folder of before, and
+/// forgets renames of long ago. Returns those whose mail was moved; `now` is in seconds since 1970.
+///
+/// # Errors
+/// When the database cannot be read or locked, or a folder not moved; no message is lost.
+pub fn settle_again(db: &mut Connection, mail: &Path, now: i64) -> Result<Vec<Renamed>> {
+    let due = |(old, _, since): &(Address, Address, i64)| {
+        Ok::<_, anyhow::Error>(now - since > KEPT || mailbox::is_left(mail, old)?)
+    };
+    let mut any = false;
+    for row in renamed(db)? {
+        any |= due(&row)?;
+    }
+    if !any {
+        return Ok(Vec::new());
+    }
+    // nobody gets one of the addresses meanwhile
+    let step = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut moved = Vec::new();
+    for (old, new, since) in renamed(&step)? {
+        let what = || format!("moving what arrived for {old} to {new}");
+        if mailbox::settle(mail, &old, &new).with_context(what)? {
+            moved.push(Renamed {
+                old: old.clone(),
+                new,
+            });
+        }
+        if now - since > KEPT {
+            let forget = "DELETE FROM renamed WHERE address = ?1";
+            step.execute(forget, [old.to_string()])?;
+        }
+    }
+    step.commit().context("writing the database")?;
+    Ok(moved)
+}
+
+/// The addresses that users had, those that they have, and since when.
+fn renamed(db: &Connection) -> Result<Vec<(Address, Address, i64)>> {
+    let mut query = db.prepare(
+        "SELECT address, local_part || '@' || name, since FROM renamed
+         JOIN user ON user.id = user_id JOIN domain ON domain.id = domain_id ORDER BY 1",
+    )?;
+    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let read = |row: rusqlite::Result<(String, String, i64)>| {
+        let (old, new, since) = row?;
+        let what = || format!("reading the rename of {old} to {new}");
+        let both = (old.parse(), new.parse());
+        Ok((
+            both.0.with_context(what)?,
+            both.1.with_context(what)?,
+            since,
+        ))
+    };
+    rows.map(read).collect()
 }
 
 /// Forgets what was begun, for when it could not be finished and nothing has moved.
@@ -288,6 +353,57 @@ mod tests {
         );
         users::get(&world.db, &new).unwrap();
         assert_eq!(finish_at(&path, &world.mail()).unwrap(), None);
+    }
+
+    /// A delivery that began before the rename puts its message into the old folder after it.
+    #[test]
+    fn what_arrives_late_comes_home() {
+        let mut world = World::new();
+        begun(&mut world, "anna@example.org").unwrap();
+        let mail = world.mail();
+        finish(&mut world.db, &mail).unwrap();
+        let now: i64 = (world.db)
+            .query_row("SELECT since FROM renamed", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(settle_again(&mut world.db, &mail, now).unwrap(), []);
+        world.message("example.org/alice/Maildir/new/2.b");
+        let moved = settle_again(&mut world.db, &mail, now).unwrap();
+        assert_eq!(moved[0].new, address("anna@example.org"));
+        let both = [
+            "example.org/anna/Maildir/cur/1.a:2,S",
+            "example.org/anna/Maildir/new/2.b",
+        ];
+        assert_eq!(world.files(), both);
+        assert_eq!(settle_again(&mut world.db, &mail, now + KEPT).unwrap(), []);
+        assert_eq!(renamed(&world.db).unwrap().len(), 1);
+        settle_again(&mut world.db, &mail, now + KEPT + 1).unwrap();
+        assert_eq!(renamed(&world.db).unwrap(), []);
+    }
+
+    /// Somebody else has the address: what is in its folder stays there, also after that user.
+    #[test]
+    fn an_address_that_is_taken_again_leads_to_nobody_else() {
+        let mut world = World::new();
+        begun(&mut world, "anna@example.net").unwrap();
+        let mail = world.mail();
+        finish(&mut world.db, &mail).unwrap();
+        let (bob, alice) = (address("bob@example.org"), address("alice@example.org"));
+        aliases::unlink(&world.db, "alice@example.org", "anna@example.net").unwrap();
+        begin(&mut world.db, &roles_of_anna(), &bob, &alice, false).unwrap();
+        finish(&mut world.db, &mail).unwrap();
+        let rows = renamed(&world.db).unwrap();
+        let olds: Vec<String> = rows.iter().map(|row| row.0.to_string()).collect();
+        assert_eq!(olds, ["bob@example.org"]);
+        users::remove(&world.db, &alice).unwrap();
+        world.message("example.org/alice/Maildir/new/3.c");
+        assert_eq!(settle_again(&mut world.db, &mail, 0).unwrap(), []);
+    }
+
+    fn roles_of_anna() -> Roles {
+        Roles {
+            postmaster: address("anna@example.net"),
+            notify: None,
+        }
     }
 
     /// While the folder moves, no daemon gets an answer from the database.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
 use super::{AccountError, aliases};
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// Who reads the server's own mail: the answers say it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// That of the role addresses.
     pub postmaster: Address,
@@ -38,7 +39,7 @@ impl Roles {
     }
 
     /// What is wrong with `routes`, a sentence each.
-    pub(super) fn problems(&self, routes: &Routes) -> BTreeSet<String> {
+    pub(in crate::mail) fn problems(&self, routes: &Routes) -> BTreeSet<String> {
         let mut problems = BTreeSet::new();
         for (what, address) in self.named() {
             if !self.misses(routes, address) {

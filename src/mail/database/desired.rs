@@ -14,7 +14,7 @@ use crate::{
         Answers,
         model::{AliasAddress, Credential},
     },
-    mail::{address::Address, dkim::KeyInfo},
+    mail::{accounts::Roles, address::Address, dkim::KeyInfo},
 };
 
 /// What the answers want in the database (the role addresses are not in it: smtpd's queries give
@@ -30,6 +30,9 @@ pub struct Desired {
     /// The DKIM keys that are given, by domain and selector.
     #[serde(default)]
     pub dkim: BTreeMap<String, BTreeMap<String, KeyInfo>>,
+    /// Who reads the server's own mail; none where an earlier version remembered it.
+    #[serde(default)]
+    pub roles: Option<Roles>,
 }
 
 impl fmt::Debug for Desired {
@@ -64,6 +67,7 @@ impl Desired {
     pub fn new(answers: &Answers) -> Result<Self> {
         let mut desired = Self {
             domains: answers.domains.iter().map(|d| d.name.to_string()).collect(),
+            roles: Some(Roles::of(answers)),
             ..Self::default()
         };
         for domain in &answers.domains {

@@ -139,6 +139,12 @@ pub(super) fn sync(
             if known.and_then(|k| k.get(selector)) == Some(info) {
                 continue;
             }
+            if !has_domain(db, domain)? {
+                said.push(format!(
+                    "DKIM key {selector} left out: {domain} was removed with mailctl"
+                ));
+                continue;
+            }
             let of_domain = |k: &&Key| &k.domain == domain;
             for key in before.iter().filter(of_domain) {
                 if &key.selector == selector && key.algorithm != info.algorithm {
@@ -175,6 +181,12 @@ pub(super) fn sync(
     }
     fill(db, now, &mut said)?;
     Ok(said)
+}
+
+/// Whether the table of domains has one.
+pub(super) fn has_domain(db: &Connection, name: &str) -> Result<bool> {
+    let has = "SELECT count(*) > 0 FROM domain WHERE name = ?1";
+    Ok(db.query_row(has, [name], |row| row.get(0))?)
 }
 
 fn retire(db: &Connection, key: &Key, now: i64, said: &mut Vec<String>) -> Result<()> {
@@ -331,6 +343,12 @@ mod tests {
         put(&db, &key("mine", Stage::Old)).unwrap();
         put(&db, &key("rotated", Stage::Active)).unwrap();
         assert_eq!(sync(&db, &one, &one, 3).unwrap(), Vec::<String>::new());
+        db.execute("DELETE FROM domain", []).unwrap();
+        let other = given(&[("mine", Algorithm::Rsa, "C")]);
+        assert_eq!(
+            sync(&db, &other, &one, 3).unwrap(),
+            ["DKIM key mine left out: example.org was removed with mailctl"]
+        );
         let elsewhere = Key {
             domain: "example.net".to_owned(),
             ..key("x", Stage::Next)

@@ -18,6 +18,9 @@ const ROW: &str = "dkim_rotation";
 pub struct Memory {
     /// Keys have changed, and the agent has not yet brought the services to it.
     pub unapplied: bool,
+    /// How often keys have changed: an apply brings about what was there when it began.
+    #[serde(default)]
+    pub changes: u64,
     /// What the last look at the DNS found, for each key that waits for its record.
     pub seen: Vec<Seen>,
     /// Keys that are gone while their records may still be published.
@@ -85,6 +88,12 @@ impl Memory {
         Ok(())
     }
 
+    /// Notes that keys have changed.
+    pub fn change(&mut self) {
+        self.unapplied = true;
+        self.changes += 1;
+    }
+
     /// What the last look found for a key; none if there was none, or it is of an earlier key.
     pub fn of(&self, key: &Key) -> Option<&Seen> {
         self.seen.iter().find(|seen| {
@@ -109,6 +118,7 @@ mod tests {
         };
         let memory = Memory {
             unapplied: true,
+            changes: 3,
             seen: vec![Seen {
                 domain: "example.org".to_owned(),
                 selector: "s".to_owned(),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use rusqlite::{Connection, OptionalExtension};
 
 /// The version that this program writes, `meta.schema_version`.
-pub const VERSION: usize = 3;
+pub const VERSION: usize = 4;
 
 /// Entry `n` leads from version `n` to `n + 1`. Published ones are never changed.
 ///
@@ -61,6 +61,23 @@ const MIGRATIONS: [&str; VERSION] = [
         UNIQUE (domain_id, selector)
     ) STRICT;
     CREATE UNIQUE INDEX dkim_key_next ON dkim_key (domain_id, algorithm) WHERE stage = 'next';
+",
+    // addresses that users had: what smtpd's queue still has for them is theirs. Whoever gets such
+    // an address has it alone
+    "
+    CREATE TABLE renamed (
+        address TEXT PRIMARY KEY,
+        user_id INTEGER NOT NULL REFERENCES user(id) ON DELETE CASCADE,
+        since INTEGER NOT NULL
+    ) STRICT;
+    CREATE TRIGGER renamed_added AFTER INSERT ON user BEGIN
+        DELETE FROM renamed WHERE address =
+            NEW.local_part || '@' || (SELECT name FROM domain WHERE id = NEW.domain_id);
+    END;
+    CREATE TRIGGER renamed_taken AFTER UPDATE OF local_part, domain_id ON user BEGIN
+        DELETE FROM renamed WHERE address =
+            NEW.local_part || '@' || (SELECT name FROM domain WHERE id = NEW.domain_id);
+    END;
 ",
 ];
 

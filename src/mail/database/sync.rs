@@ -6,29 +6,44 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use anyhow::{Context, Result, bail};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
     desired::{Desired, DesiredUser, remembered},
     keys,
 };
+use crate::mail::accounts::{Roles, routes};
 
 /// Brings the database to `desired` in one transaction; returns what was changed, a line each.
 ///
 /// `now` is the time in seconds since 1970. No line contains a secret.
 ///
+/// What mailctl has changed may not go with new answers: an address that both gave to somebody, an
+/// alias or a postmaster whose mailbox is gone.
+///
 /// # Errors
-/// When the database cannot be read or written; it is then as it was.
+/// When the database cannot be read or written, or new answers would leave it with an address that
+/// is two things, or leads to nobody; it is then as it was.
 pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<String>> {
-    let last = remembered(db)?;
-    let step = db.transaction().context("writing the database")?;
+    let step = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .context("writing the database")?;
+    let last = remembered(&step)?;
+    let roles = last.roles.as_ref().or(desired.roles.as_ref());
+    let before = problems(&step, roles)?;
     let mut sync = Sync {
         db: &step,
         now,
         said: Vec::new(),
+        without: BTreeSet::new(),
     };
     sync.remove(&last, desired)?;
+    for domain in desired.domains.intersection(&last.domains) {
+        if !keys::has_domain(&step, domain)? {
+            sync.without.insert(domain.clone());
+        }
+    }
     for domain in desired.domains.difference(&last.domains) {
         sync.domain(domain)?;
     }
@@ -40,6 +55,14 @@ pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<Stri
     }
     sync.said.extend(keys::sync(&step, desired, &last, now)?);
     let mut said = sync.said;
+    let after = problems(&step, desired.roles.as_ref())?;
+    let new: Vec<&str> = after.difference(&before).map(String::as_str).collect();
+    if !new.is_empty() {
+        bail!(
+            "the answers do not go with what mailctl has changed: {}",
+            new.join("; ")
+        );
+    }
     if last == *desired {
         step.commit().context("writing the database")?;
         return Ok(said);
@@ -56,10 +79,28 @@ pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<Stri
     Ok(said)
 }
 
+/// What is wrong with the addresses, a sentence each.
+fn problems(db: &Connection, roles: Option<&Roles>) -> Result<BTreeSet<String>> {
+    let Some(roles) = roles else {
+        return Ok(BTreeSet::new());
+    };
+    let mut problems = roles.problems(&routes(db, roles)?);
+    let mut query = db.prepare(
+        "SELECT DISTINCT user.local_part || '@' || name FROM user
+         JOIN alias USING (local_part, domain_id) JOIN domain ON domain.id = domain_id",
+    )?;
+    for address in query.query_map([], |row| row.get::<_, String>(0))? {
+        problems.insert(format!("{} would be a user and an alias", address?));
+    }
+    Ok(problems)
+}
+
 struct Sync<'a> {
     db: &'a Transaction<'a>,
     now: i64,
     said: Vec<String>,
+    /// Domains that the answers still name and mailctl has removed.
+    without: BTreeSet<String>,
 }
 
 /// Condition of a row whose `local_part` (NULL: catch-all) and domain are `?1` and `?2`.
@@ -114,6 +155,18 @@ impl Sync<'_> {
         Ok(())
     }
 
+    /// Whether an address is in a domain that mailctl has removed, which is then said.
+    fn is_without(&mut self, what: &str, address: &str) -> bool {
+        let (_, domain) = parts(address);
+        let is = self.without.contains(domain);
+        if is {
+            self.say(format!(
+                "{what} {address} left out: {domain} was removed with mailctl"
+            ));
+        }
+        is
+    }
+
     fn users_of(&self, domain: &str) -> Result<Vec<String>> {
         let mut query = self.db.prepare(
             "SELECT local_part || '@' || name FROM user JOIN domain ON domain.id = domain_id
@@ -142,7 +195,7 @@ impl Sync<'_> {
         user: &DesiredUser,
         last: Option<&DesiredUser>,
     ) -> Result<()> {
-        if last == Some(user) {
+        if last == Some(user) || self.is_without("user", address) {
             return Ok(());
         }
         let (local, domain) = parts(address);
@@ -203,7 +256,7 @@ impl Sync<'_> {
         targets: &BTreeSet<String>,
         last: Option<&BTreeSet<String>>,
     ) -> Result<()> {
-        if last == Some(targets) {
+        if last == Some(targets) || self.is_without("alias", address) {
             return Ok(());
         }
         let none = BTreeSet::new();
@@ -332,6 +385,74 @@ mod tests {
             Some("domain example.net removed")
         );
         assert_eq!((count(&db, "domain"), count(&db, "user")), (1, 1));
+    }
+
+    fn refused(db: &mut Connection, text: &str) -> String {
+        let desired = Desired::new(&answers::parse(text, "a").unwrap()).unwrap();
+        let before = count(db, "user") + count(db, "alias");
+        let error = sync(db, &desired, 1).unwrap_err().to_string();
+        assert_eq!(count(db, "user") + count(db, "alias"), before);
+        error
+    }
+
+    #[test]
+    fn answers_that_do_not_go_with_what_mailctl_did_are_refused() {
+        let mut db = database();
+        let head = HEAD.replacen('\n', "\npostmaster = \"alice@example.org\"\n", 1);
+        let text = head.clone() + &user("alice", "") + &user("bob", "");
+        apply(&mut db, &text);
+        db.execute_batch(
+            "DELETE FROM user WHERE local_part = 'bob';
+             INSERT INTO alias (local_part, domain_id, target) VALUES ('x', 1, 'alice@example.org');
+             INSERT INTO user (local_part, domain_id, quota_bytes, created) VALUES ('dave', 1, 1, 1);",
+        )
+        .unwrap();
+        let more = |name: &str, rest: &str| text.clone() + &user(name, rest);
+        insta::assert_snapshot!(
+            refused(&mut db, &more("x", "")),
+            @"the answers do not go with what mailctl has changed: x@example.org would be a user and an alias"
+        );
+        insta::assert_snapshot!(
+            refused(&mut db, &more("carol", "aliases = [\"dave@example.org\"]")),
+            @"the answers do not go with what mailctl has changed: dave@example.org would be a user and an alias"
+        );
+        let to_bob = "[[alias]]\naddress = \"y@example.org\"\nto = [\"bob@example.org\"]\n";
+        insta::assert_snapshot!(
+            refused(&mut db, &(text.clone() + to_bob)),
+            @"the answers do not go with what mailctl has changed: the alias y@example.org would lead to bob@example.org, and nobody has that address"
+        );
+        let postmaster = text.replacen("\"alice@", "\"bob@", 1);
+        insta::assert_snapshot!(
+            refused(&mut db, &postmaster),
+            @"the answers do not go with what mailctl has changed: nobody would have bob@example.org, which the answers name as the postmaster: apply answers with another one first, with 'ezmail-agent apply --answers FILE'"
+        );
+        // what is so already is no reason: a server that boots with it goes on
+        db.execute("DELETE FROM user WHERE local_part = 'alice'", [])
+            .unwrap();
+        assert_eq!(apply(&mut db, &text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_said_of_a_domain_that_mailctl_removed_is_left_out() {
+        let mut db = database();
+        let two = HEAD.to_owned() + "[[domain]]\nname = \"example.net\"\n";
+        apply(&mut db, &(two.clone() + &user("alice", "")));
+        db.execute("DELETE FROM domain WHERE name = 'example.net'", [])
+            .unwrap();
+        let carol = user("carol", "aliases = [\"c@example.net\"]")
+            .replace("carol@example.org", "carol@example.net");
+        let more = two + &user("alice", "") + &carol;
+        assert_eq!(
+            apply(&mut db, &more),
+            [
+                "user carol@example.net left out: example.net was removed with mailctl",
+                "alias c@example.net left out: example.net was removed with mailctl"
+            ]
+        );
+        assert_eq!((count(&db, "domain"), count(&db, "user")), (1, 1));
+        // named anew
+        apply(&mut db, &(HEAD.to_owned() + &user("alice", "")));
+        assert!(apply(&mut db, &more).contains(&"user carol@example.net added".to_owned()));
     }
 
     #[test]

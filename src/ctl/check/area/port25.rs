@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_blocked_port_says_whom_to_ask_for_what() {
         let finding = tried(&[Tried::Failed("connection timed out".into())], "IPv4");
-        let text = crate::ctl::check::render::text(&[finding], false);
+        let text = crate::ctl::check::render::text(&[finding], false, false);
         insta::assert_snapshot!(text);
     }
 }
