@@ -218,6 +218,8 @@ fn verdict(status: u16, reply: &str) -> Taught {
         (200..=299, Some(error)) if error.contains("already learned") => Taught::Known,
         (208, _) => Taught::Known,
         (200, None) => Taught::New,
+        // RFC 9110: no content; rspamd's classifier wants some words to learn from
+        (204, None) => Taught::Not("it has too few words to learn from".to_owned()),
         (status, Some(error)) => Taught::Not(format!("rspamd: {error} ({status})")),
         (status, None) => Taught::Not(format!("rspamd answered {status}")),
     }

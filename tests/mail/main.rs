@@ -7,6 +7,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod accounts;
 mod boot;
 #[cfg(feature = "by-hand")]
 mod captures;

@@ -117,8 +117,10 @@ fn spam_is_learned_by_hand() {
     let (setting, _guard) = alone();
     let stats = || json(setting, "mailctl spam stats --json");
     let before = stats()["spam"].as_u64().unwrap();
-    let learn = "printf 'Subject: %s\\n\\nbuy a castle in the air now, very cheap today\\n' castle \
-                 | mailctl spam learn spam";
+    // a message of a few words is not enough for rspamd
+    let learn = "printf 'Subject: %s\\n\\nbuy a castle in the air now, very cheap today and only \
+                 today, with seven towers, a moat, a dragon of good character and a view of the \
+                 mountains beyond the forest\\n' castle | mailctl spam learn spam";
     let said = setting.appliance.run(learn).unwrap();
     assert_eq!(said, "learned as spam: 1\n");
     assert_eq!(stats()["spam"].as_u64().unwrap(), before + 1);

@@ -65,6 +65,34 @@ pub(super) fn check() -> Result<Vec<Finding>> {
         let joined = asked.into_iter().map(|thread| thread.join().ok());
         joined.flatten().collect()
     });
+    findings.push(judge_others(&lasting(open_ports, LASTING, PAUSE)?));
+    Ok(findings)
+}
+
+/// How often is looked for strangers, and how long between: a question over UDP is over by then.
+const LASTING: usize = 12;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The ports that are open each time that is looked, which is done again while there are strangers:
+/// a socket that waits for the answer to a question looks as if it listened.
+fn lasting(
+    mut look: impl FnMut() -> Result<BTreeSet<listen::Port>>,
+    times: usize,
+    pause: Duration,
+) -> Result<BTreeSet<listen::Port>> {
+    let mut open = look()?;
+    for _ in 1..times {
+        if open.iter().all(|port| ALLOWED.contains(port)) {
+            break;
+        }
+        thread::sleep(pause);
+        let again = look()?;
+        open.retain(|port| again.contains(port));
+    }
+    Ok(open)
+}
+
+fn open_ports() -> Result<BTreeSet<listen::Port>> {
     let ephemeral = Path::new("/proc/sys/net/ipv4/ip_local_port_range");
     let ephemeral = listen::range(&files::read_to_string(ephemeral)?);
     let ephemeral = ephemeral.context("the kernel's range of ports cannot be read")?;
@@ -73,15 +101,11 @@ pub(super) fn check() -> Result<Vec<Finding>> {
         let path = Path::new("/proc/net").join(name);
         // without IPv6 in the kernel there are no such tables
         if path.exists() {
-            open.extend(listen::open(
-                name,
-                &files::read_to_string(&path)?,
-                ephemeral,
-            ));
+            let text = files::read_to_string(&path)?;
+            open.extend(listen::open(name, &text, ephemeral));
         }
     }
-    findings.push(judge_others(&open));
-    Ok(findings)
+    Ok(open)
 }
 
 /// What the port answered: its first line, or nothing for TLS that came about.
@@ -189,6 +213,24 @@ mod tests {
             (finding.id.as_str(), finding.state),
             ("ports.4190", State::Ok)
         );
+    }
+
+    #[test]
+    fn who_only_asks_a_question_is_no_stranger() {
+        let mut looks = [[("tcp", 25), ("udp", 25729)], [("tcp", 25), ("udp", 7)]].into_iter();
+        let look = || Ok(BTreeSet::from(looks.next().unwrap()));
+        let open = lasting(look, 3, Duration::ZERO).unwrap();
+        assert_eq!(open, [("tcp", 25)].into());
+        let mut count = 0;
+        let look = || {
+            count += 1;
+            Ok([("udp", 7)].into())
+        };
+        assert_eq!(
+            lasting(look, 3, Duration::ZERO).unwrap(),
+            [("udp", 7)].into()
+        );
+        assert_eq!(count, 3);
     }
 
     #[test]
