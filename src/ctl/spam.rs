@@ -46,7 +46,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   mailctl spam stats          has enough been learned?
-  mailctl spam stats --json   the same for a script")]
+  mailctl spam stats --json   the same for a script
+
+The counts may be a minute old.")]
     Stats {
         /// As JSON
         #[arg(long)]
