@@ -86,8 +86,8 @@ fn users(answers: &Answers, db: &Connection) -> Result<Vec<User>> {
                 .with_context(|| format!("the user {address}"))?,
             name,
             credential: Credential::Hash(Secret::new(hash)),
-            quota: Quota::of_bytes(u64::try_from(quota)?)
-                .with_context(|| format!("the quota of {address}, {quota} bytes"))?,
+            // one that was set by hand stops nothing: it is the database's that holds
+            quota: Quota::nearest(u64::try_from(quota).unwrap_or(0)),
             aliases: Vec::new(),
         };
         users.push((place.unwrap_or(usize::MAX), user));

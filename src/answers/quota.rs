@@ -24,6 +24,13 @@ impl Quota {
             .filter(|q| *q == Self(bytes))
     }
 
+    /// The size nearest to so many bytes that answers can say: whole MiB, at least
+    /// [`Quota::MIN`], at most 1024T.
+    pub fn nearest(bytes: u64) -> Self {
+        let whole = bytes.clamp(Self::MIN.0, 1 << 50) >> 20 << 20;
+        Self(whole.max(Self::MIN.0))
+    }
+
     /// The size in bytes.
     pub fn bytes(self) -> u64 {
         self.0
@@ -84,5 +91,13 @@ mod tests {
             assert!(text.parse::<Quota>().is_err(), "{text}");
         }
         assert_eq!(Quota::DEFAULT.to_string(), "15G");
+    }
+
+    #[test]
+    fn any_number_has_a_nearest_quota() {
+        let nearest = |bytes| Quota::nearest(bytes).to_string();
+        assert_eq!(nearest(123_456_789), "117M");
+        assert_eq!(nearest(5), "100M");
+        assert_eq!(nearest(u64::MAX), "1024T");
     }
 }
