@@ -12,7 +12,7 @@
 //!
 //! [`answers`] is the schema of the answers file, for host and image alike; [`mail`] knows
 //! addresses, passwords and DKIM keys; [`encpipe`] is the stream encryption of backups, for the
-//! program of that name and for `mailctl backup`; [`iso9660`] looks into images; [`dns`] asks
+//! program of that name and for [`backup`]; [`iso9660`] looks into images; [`dns`] asks
 //! name servers.
 //!
 //! [`programs`] makes manual pages and completions of all command lines.
@@ -22,6 +22,7 @@
 
 pub mod agent;
 pub mod answers;
+pub mod backup;
 pub mod ctl;
 pub mod dns;
 pub mod encpipe;

@@ -28,9 +28,18 @@ impl AtomicFile {
     /// # Errors
     /// When the folder of `target` does not exist or cannot be written.
     pub fn create(target: &Path) -> Result<Self> {
+        Self::create_as(".tmp", target)
+    }
+
+    /// As [`AtomicFile::create`], the temporary name beginning with `prefix`, for callers that look
+    /// for what a crash has left.
+    ///
+    /// # Errors
+    /// As [`AtomicFile::create`].
+    pub fn create_as(prefix: &str, target: &Path) -> Result<Self> {
         let folder = folder_of(target);
         let temp = tempfile::Builder::new()
-            .prefix(".tmp")
+            .prefix(prefix)
             .tempfile_in(folder)
             .with_context(|| format!("creating a temporary file in {}", folder.display()))?;
         Ok(Self {
