@@ -17,6 +17,8 @@
 //! | [`store`] | where archives lie |
 //! | [`report`] | what the last backup and the last drill gave |
 
+pub mod archive;
+pub mod manifest;
 pub mod module;
 pub mod name;
 pub mod report;
