@@ -18,8 +18,10 @@
 //! | [`report`] | what the last backup and the last drill gave |
 
 pub mod archive;
+pub mod catalog;
 pub mod manifest;
 pub mod module;
 pub mod name;
 pub mod report;
 pub mod store;
+pub mod walk;
