@@ -19,6 +19,7 @@
 
 pub mod archive;
 pub mod catalog;
+pub mod index;
 pub mod manifest;
 pub mod module;
 pub mod name;
