@@ -331,6 +331,21 @@ impl Catalog {
         Ok(needed)
     }
 
+    /// How many files of `modules` have their bytes in `archive`, as in [`Catalog::of_entry`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn count(&self, archive: Option<&str>, modules: &[Module]) -> Result<u64> {
+        let sql = format!(
+            "SELECT count(*) FROM item WHERE kind = 1 AND archive IS ?1 AND module IN ({})",
+            names(modules)
+        );
+        let count = self
+            .db
+            .query_row(&sql, [archive], |row| row.get::<_, i64>(0))?;
+        unsigned(count)
+    }
+
     /// How much there is of each module that there is something of.
     ///
     /// # Errors

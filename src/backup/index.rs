@@ -144,15 +144,31 @@ impl Index {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Begins an archive. What is entered from now on counts when [`Index::commit`] is called.
+    /// Begins a run. What is entered from now on counts when [`Index::commit`] or [`Index::end`] is
+    /// called.
     ///
     /// # Errors
     /// When the database cannot be written.
-    pub fn begin(&self, archive: &str) -> Result<()> {
-        self.db.execute_batch("BEGIN")?;
+    pub fn begin(&self) -> Result<()> {
+        Ok(self.db.execute_batch("BEGIN")?)
+    }
+
+    /// Begins an archive of the run.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn begin_archive(&self, archive: &str) -> Result<()> {
         self.db
             .execute("INSERT INTO archive VALUES (?1, 0, 0, 0)", [archive])?;
         Ok(())
+    }
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn end(&self) -> Result<()> {
+        Ok(self.db.execute_batch("COMMIT")?)
     }
 
     /// The archive is in its place: `bytes` long, with `content` bytes of files in it.
@@ -164,8 +180,8 @@ impl Index {
             "UPDATE archive SET bytes = ?2, content = ?3, needed = ?3 WHERE name = ?1",
             params![archive, bytes as i64, content as i64],
         )?;
-        self.db.execute_batch("COMMIT")?;
-        Ok(())
+        self.end()?;
+        self.begin()
     }
 
     /// How many bytes of each archive the newest backup needs; all others need none.
@@ -292,10 +308,12 @@ mod tests {
     }
 
     fn fill(index: &Index, archive: &str) {
-        index.begin(archive).unwrap();
+        index.begin().unwrap();
+        index.begin_archive(archive).unwrap();
         index.put_content(&A, 10, &known(archive)).unwrap();
         index.put_file(LOCAL, 10, &A).unwrap();
         index.commit(archive, 7, 10).unwrap();
+        index.end().unwrap();
     }
 
     #[test]
@@ -325,7 +343,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("i");
         let index = Index::open(&path).unwrap();
-        index.begin("x").unwrap();
+        index.begin().unwrap();
+        index.begin_archive("x").unwrap();
         index.put_content(&A, 10, &known("x")).unwrap();
         drop(index);
         let index = Index::open(&path).unwrap();

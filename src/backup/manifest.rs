@@ -61,7 +61,7 @@ pub struct Header {
     /// The version of ezmail that wrote it.
     pub version: String,
     /// The version of the database's schema, if the database is in it.
-    pub schema: Option<i64>,
+    pub schema: Option<usize>,
     /// What is in it.
     pub modules: Vec<Module>,
     /// When what it lists was as it lists it, in seconds since 1970: all mail that was accepted

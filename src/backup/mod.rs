@@ -19,10 +19,14 @@
 
 pub mod archive;
 pub mod catalog;
+pub mod create;
+pub mod extract;
 pub mod index;
 pub mod manifest;
 pub mod module;
 pub mod name;
+pub mod open;
 pub mod report;
+pub mod scratch;
 pub mod store;
 pub mod walk;

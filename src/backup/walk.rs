@@ -163,6 +163,33 @@ impl<'a> Walk<'a> {
         Ok(changed)
     }
 
+    /// Lists a file again that was not as it was listed.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn again(&self, path: &Path) -> Result<()> {
+        let at = self.at(path)?;
+        match metadata(&at)? {
+            Some(found) => self.enter(path, &at, &found),
+            None => self.catalog.remove(path),
+        }
+    }
+
+    /// Lists again the files that were written to in place, which no folder tells of.
+    ///
+    /// # Errors
+    /// When one cannot be looked at.
+    pub fn recheck(&self) -> Result<()> {
+        let mut files = Vec::new();
+        self.catalog.each(None, |item| {
+            if matches!(item.kind, Kind::File(_)) && !is_message(&item.path) {
+                files.push(item.path);
+            }
+            Ok(())
+        })?;
+        files.iter().try_for_each(|path| self.again(path))
+    }
+
     /// Where a path of the catalog is on the disk.
     ///
     /// # Errors

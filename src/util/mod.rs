@@ -7,3 +7,4 @@ pub mod run;
 pub mod sandbox;
 pub mod secret;
 pub mod size;
+pub mod time;
