@@ -59,8 +59,8 @@ const META: Meta = Meta {
 };
 
 /// Bytes that do not get smaller.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 1u32;
+fn noise(size: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
@@ -76,7 +76,7 @@ fn archive(key: &Key) -> Vec<u8> {
     let hash = writer.file(Path::new(&long), META, 3, &b"abc"[..]).unwrap();
     let known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hex::encode(hash.unwrap()), known);
-    let big = noise(3 * MAX_CHUNK);
+    let big = noise(3 * MAX_CHUNK, 1);
     let size = big.len() as u64;
     writer
         .file(Path::new("mail/b"), META, size, &big[..])
@@ -145,9 +145,9 @@ fn a_full_disk_is_the_cause_that_is_told() {
     let key = key();
     let upload = Box::new(Memory(Arc::default(), MAX_CHUNK));
     let mut writer = Writer::new(upload, &key, &mark()).unwrap();
-    let big = noise(1 << 20);
     let mut told = None;
-    for _ in 0..64 {
+    for seed in 0..64 {
+        let big = noise(1 << 20, seed);
         if let Err(error) = writer.file(Path::new("a"), META, 1 << 20, &big[..]) {
             told = Some(writer.cause(error));
             break;
