@@ -95,8 +95,7 @@ impl Index {
         for (name, bytes) in self.archives()? {
             let there = |e: &Entry| e.name == name && e.bytes == bytes;
             if all || !listed.iter().any(there) {
-                self.db
-                    .execute("DELETE FROM archive WHERE name = ?1", [&name])?;
+                self.forget(&name)?;
             }
         }
         Ok(())
@@ -124,8 +123,7 @@ impl Index {
         let mut retired = Vec::new();
         for (name, content, needed) in archives {
             if wasted(content, needed) || (many && needed < SMALL) {
-                self.db
-                    .execute("DELETE FROM archive WHERE name = ?1", [&name])?;
+                self.forget(&name)?;
                 retired.push(name);
             }
         }
@@ -182,6 +180,16 @@ impl Index {
         )?;
         self.end()?;
         self.begin()
+    }
+
+    /// Forgets an archive.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn forget(&self, archive: &str) -> Result<()> {
+        self.db
+            .execute("DELETE FROM archive WHERE name = ?1", [archive])?;
+        Ok(())
     }
 
     /// How many bytes of each archive the newest backup needs; all others need none.

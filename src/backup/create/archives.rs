@@ -1,4 +1,7 @@
-//! The archives of a run: parts while there is much to write, and the one that makes it whole.
+//! The archives of a run: parts with messages, and the one that makes it whole.
+//!
+//! A part stays in the store as long as a backup needs it. What is in the last archive no other
+//! backup refers to, so that a backup can be removed by itself.
 
 use std::{
     collections::HashSet,
@@ -29,8 +32,8 @@ pub struct Archives<'a> {
     part: u64,
     open: Option<Open>,
     parts: u32,
-    /// How much content is still expected, in bytes.
-    expected: u64,
+    /// Whether all that comes now goes into the last archive.
+    last: bool,
     written: u64,
 }
 
@@ -53,14 +56,9 @@ impl<'a> Archives<'a> {
             part,
             open: None,
             parts: 0,
-            expected: 0,
+            last: false,
             written: 0,
         }
-    }
-
-    /// How much content there is to write, as far as is known: more than a part goes out in parts.
-    pub fn expect(&mut self, bytes: u64) {
-        self.expected = bytes;
     }
 
     /// Adds the bytes of a file; where they are, and their SHA-256, or `None` if the file got
@@ -81,7 +79,6 @@ impl<'a> Archives<'a> {
         let open = self.open.as_mut().context("no archive is open")?;
         let entry = unused(index, open, path)?;
         let added = open.writer.file(&entry, meta, size, data);
-        self.expected = self.expected.saturating_sub(size);
         let archive = open.name.clone();
         match added {
             Ok(Some(hash)) if index.content(&hash)?.is_none() => {
@@ -103,12 +100,12 @@ impl<'a> Archives<'a> {
         }
     }
 
-    /// The name of the archive that ends the run, which is open from now on.
+    /// Has all that comes now go into the archive that ends the run; its name.
     pub fn last(&mut self) -> Result<String> {
         if self.open.as_ref().is_some_and(|open| !open.is_last) {
             self.end_part()?;
         }
-        self.expected = 0;
+        self.last = true;
         self.begin()?;
         Ok(self.id.archive())
     }
@@ -132,7 +129,7 @@ impl<'a> Archives<'a> {
             return Ok(());
         }
         let is_store = matches!(self.sink, Some(Sink::Store(_)));
-        let is_last = !is_store || self.expected <= self.part;
+        let is_last = !is_store || self.last;
         let (name, part) = match is_last {
             true => (self.id.archive(), None),
             false => {
@@ -180,10 +177,13 @@ impl<'a> Archives<'a> {
         finished
             .commit()
             .with_context(|| format!("putting {name} in its place"))?;
-        self.index.commit(name, bytes, content)?;
-        if let Some(needed) = needed {
-            self.index.needed(needed)?;
-            self.index.end()?;
+        match needed {
+            None => self.index.commit(name, bytes, content)?,
+            Some(needed) => {
+                self.index.forget(name)?;
+                self.index.needed(needed)?;
+                self.index.end()?;
+            }
         }
         self.written += bytes;
         Ok(())

@@ -16,7 +16,7 @@ use crate::{
         archive::Meta,
         catalog::{Catalog, Local},
         index::{Index, Known},
-        manifest::{Content, Kind},
+        manifest::Content,
         walk::{Walk, is_message, local},
     },
     util::hash,
@@ -56,24 +56,11 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Tells how much there is to look at and to write.
-    pub fn expect(&mut self) -> Result<()> {
-        let (mut all, mut new) = (0, 0);
-        self.catalog.each(None, |item| {
-            if let Kind::File(content) = item.kind {
-                all += content.size;
-                let local = self.catalog.local(&item.path)?;
-                let known = local
-                    .map(|l| self.index.file(l, content.size))
-                    .transpose()?;
-                if known.flatten().is_none() {
-                    new += content.size;
-                }
-            }
-            Ok(())
-        })?;
-        self.watch.phase("mail and files", all);
-        self.archives.expect(new);
+    /// Tells how much there is to look at.
+    pub fn expect(&self) -> Result<()> {
+        let totals = self.catalog.totals()?;
+        let all = totals.iter().map(|(_, amount)| amount.bytes).sum();
+        self.watch.phase("backing up", all);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ use crate::{
 use archives::Archives;
 use content::Contents;
 
-/// How much content goes into one part of a run, in bytes: what is lost when a run is broken off.
+/// How much content goes into a part, in bytes: what is lost at most when a run is broken off.
 pub const PART: u64 = 256 << 20;
 
 /// How often what changes while it is read is looked at again.
@@ -183,11 +183,11 @@ pub fn create(
     walk.refresh()?;
     contents.fill(true)?;
 
-    watch.phase("what can change", 0);
+    contents.archives.last()?;
     if request.modules.contains(&Module::Spam) {
         services.save_spam()?;
     }
-    // everything but the last changes, before anybody has to wait
+    // all but the last changes, before anybody has to wait
     let database = work.join("mail.sqlite");
     walk.refresh()?;
     contents.database = copy_database(request, &database)?.then_some(database.clone());
