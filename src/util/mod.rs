@@ -1,6 +1,7 @@
 //! Small helpers, each with one job: nothing here knows what a mail server or an ISO is.
 
 pub mod files;
+pub mod guard;
 pub mod hash;
 pub mod random;
 pub mod run;
