@@ -23,6 +23,7 @@ pub mod catalog;
 pub mod create;
 pub mod extract;
 pub mod index;
+pub mod live;
 pub mod manifest;
 pub mod module;
 pub mod name;
