@@ -14,10 +14,18 @@
 //! |---|---|
 //! | [`module`] | the parts of the state that can be chosen |
 //! | [`name`] | names of archives |
+//! | [`passphrase`] | what archives are encrypted with: where it lies, how it is told apart |
+//! | [`settings`] | all that a backup is made by |
+//! | [`sheet`] | the passphrase on paper |
+//! | [`schedule`] | when a backup is due |
 //! | [`store`] | where archives lie |
 //! | [`report`] | what the last backup and the last drill gave |
 
 pub mod module;
 pub mod name;
+pub mod passphrase;
 pub mod report;
+pub mod schedule;
+pub mod settings;
+pub mod sheet;
 pub mod store;
