@@ -9,7 +9,7 @@ use crate::{
     agent::{effective, paths::Paths, state::kept::Kept, target::Target},
     answers::Answers,
     mail::database,
-    util::run::Task,
+    util::{files, run::Task},
 };
 
 /// A server and where its things are.
@@ -84,12 +84,32 @@ impl Server {
     /// # Errors
     /// What the agent says.
     pub fn reapply(&self) -> Result<()> {
+        let mut command = self.agent("apply")?;
+        command.arg("--kept");
+        Task::new("applying the change to keys, files and services", command).run()
+    }
+
+    /// Brings the server to other answers: `ezmail-agent apply --answers`, which keeps them.
+    ///
+    /// # Errors
+    /// What the agent says; the server then goes on with the answers that it has.
+    pub fn apply(&self, answers: &Answers) -> Result<()> {
+        // the agent reads all that lies beside the file
+        let folder = tempfile::tempdir().context("creating a folder for the answers")?;
+        let file = folder.path().join("answers.toml");
+        files::create_new(&file, answers.to_toml()?.expose(), 0o600)?;
+        let mut command = self.agent("apply")?;
+        command.arg("--answers").arg(&file);
+        Task::new("applying the answers", command).run()
+    }
+
+    fn agent(&self, verb: &str) -> Result<Command> {
         let agent = env::current_exe()
             .context("looking for this program")?
             .with_file_name("ezmail-agent");
         let mut command = Command::new(agent);
-        command.args(["apply", "--kept", "--root"]).arg(&self.root);
-        Task::new("applying the change to keys, files and services", command).run()
+        command.args([verb, "--root"]).arg(&self.root);
+        Ok(command)
     }
 }
 

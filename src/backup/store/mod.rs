@@ -1,12 +1,14 @@
 //! Where archives lie: a folder here, or one elsewhere.
 
 mod folder;
+mod open;
 
 use std::io::{Read, Write};
 
 use anyhow::Result;
 
 pub use folder::Folder;
+pub use open::{Access, open, split};
 
 /// A file in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
