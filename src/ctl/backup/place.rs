@@ -134,9 +134,13 @@ pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
     if let Some(own) = passphrase::read(&state)? {
         return derive(own.expose());
     }
-    let typed = ask::secret("Passphrase of the backup: ").context(
-        "this server has no passphrase of backups: name a file with it, --passphrase-file FILE",
-    )?;
+    let typed = ask::secret("Passphrase of the backup: ")?;
+    if typed.trim().is_empty() {
+        bail!(
+            "this server has no passphrase of backups, and none was typed: name a file with it, \
+             --passphrase-file FILE"
+        );
+    }
     derive(passphrase::normal(&typed).expose())
 }
 
