@@ -1,11 +1,6 @@
 //! The server that mailctl looks after: this machine, or one whose root lies in a folder.
 
-use std::{
-    env,
-    path::Path,
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
@@ -118,11 +113,4 @@ impl Server {
     }
 }
 
-/// Seconds since 1970.
-///
-/// # Errors
-/// When the clock is before that.
-pub fn now() -> Result<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Ok(since.context("the clock is wrong")?.as_secs().try_into()?)
-}
+pub use crate::util::time::now;
