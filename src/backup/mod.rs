@@ -14,21 +14,35 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`module`] | the parts of the state that can be chosen |
-//! | [`name`] | names of archives |
-//! | [`passphrase`] | what archives are encrypted with: where it lies, how it is told apart |
 //! | [`settings`] | all that a backup is made by |
+//! | [`passphrase`] | what archives are encrypted with: where it lies, how it is told apart |
 //! | [`sheet`] | the passphrase on paper |
 //! | [`schedule`] | when a backup is due |
+//! | [`scratch`] | backup's own folder: one process at a time |
+//! | [`walk`] | what there is on the disk, while the server runs |
+//! | [`catalog`] | the items of one backup |
+//! | [`index`] | what archives hold already |
+//! | [`archive`] | one archive, written and read |
+//! | [`manifest`] | what a backup says of itself |
+//! | [`name`] | names of archives |
 //! | [`store`] | where archives lie |
+//! | [`create`] | makes a backup |
+//! | [`live`] | the services of the running server meanwhile |
+//! | [`open`] | finds a backup and its manifest |
+//! | [`extract`] | reads it whole, into a folder or only to see |
+//! | [`drill`] | restores a backup to see whether it can be |
+//! | [`retention`], [`prune`] | which backups stay; removes the others |
 //! | [`report`] | what the last backup and the last drill gave |
 
 pub mod archive;
 pub mod catalog;
 pub mod create;
+pub mod drill;
 pub mod extract;
 pub mod index;
 pub mod live;
 pub mod manifest;
+pub mod meter;
 pub mod module;
 pub mod name;
 pub mod open;
@@ -40,5 +54,6 @@ pub mod schedule;
 pub mod scratch;
 pub mod settings;
 pub mod sheet;
+pub mod space;
 pub mod store;
 pub mod walk;
