@@ -2,9 +2,8 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::{command::print, load::Loaded, read};
 use crate::{
     backup::{passphrase, sheet::Sheet},
-    util::files,
+    util::{files, time},
 };
 
 /// Makes the file that the answers name for the passphrase, if it is not there, and prints the page.
@@ -40,13 +39,12 @@ pub(super) fn run(path: &Path) -> Result<ExitCode> {
             path.display()
         );
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let target = backup.target.to_string();
     let sheet = Sheet {
         host: answers.hostname.as_str(),
         target: Some(&target),
         passphrase,
-        now: now.try_into()?,
+        now: time::now()?,
     };
     print(sheet.text().expose())?;
     if let Some(file) = made {
@@ -56,7 +54,7 @@ pub(super) fn run(path: &Path) -> Result<ExitCode> {
 }
 
 /// The file, if it was made now. Nothing is written for answers that have other mistakes.
-fn make(path: &Path) -> Result<Option<std::path::PathBuf>> {
+fn make(path: &Path) -> Result<Option<PathBuf>> {
     let text = files::read_to_string(path)?;
     // what lies beside it is not looked at
     let (answers, _) = read(text.as_bytes(), "answers.toml", None);
@@ -83,7 +81,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn answers(backup: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    fn answers(backup: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("my.toml");
         let target = "target = \"sftp://backup@backup.example.net/srv\"";

@@ -52,7 +52,16 @@ fn what_the_answers_do_not_give_is_made_once() {
     let passphrase = world.read(FILE);
     assert_eq!(passphrase.trim().len(), 64, "{passphrase}");
     assert!(!said.contains(passphrase.trim()), "{said}");
+    let lines = said.lines().filter(|line| line.contains(" was made"));
+    let lines: Vec<_> = lines.filter(|line| !line.starts_with("ezmail: ")).collect();
+    let blob = regex::Regex::new("AAAA[A-Za-z0-9+/=]+").unwrap();
+    let lines = lines.join("\n");
+    insta::assert_snapshot!(blob.replace_all(&lines, "AAAA[key]"), @r"
+    a passphrase for the backups was made: without it, none opens. 'mailctl backup passphrase --sheet' prints it, to keep where the server is not
+    an SSH key for the backups was made, and sftp://backup@backup.example.net/srv/ezmail has to let it in ('mailctl backup ssh-key' says how): ssh-ed25519 AAAA[key] ezmail-backup@mail.example.org
+    ");
     let public = world.read(&format!("{KEY}.pub"));
+    assert!(lines.contains(public.trim()), "{lines}");
     assert!(public.starts_with("ssh-ed25519 AAAA"), "{public}");
     assert!(
         public.ends_with(" ezmail-backup@mail.example.org\n"),
@@ -83,8 +92,9 @@ fn what_the_answers_do_not_give_is_made_once() {
     ");
 
     let before = world.inodes();
-    apply(&world, &small(""));
+    let again = apply(&world, &small(""));
     assert_eq!(world.inodes(), before);
+    assert!(!again.contains("was made"), "{again}");
     // secrets outlive the [backup]: the archives are still there
     apply(&world, &world::text("small"));
     assert_eq!(world.read(FILE), passphrase);

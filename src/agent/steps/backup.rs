@@ -76,6 +76,12 @@ fn phrase(input: &Input<'_>, backup: &Backup, changes: &mut Vec<Change>) -> Resu
                      'mailctl backup passphrase' shows it; the backups before open with the old one"
                         .to_owned(),
                 ));
+            } else {
+                changes.push(Change::Say(
+                    "a passphrase for the backups was made: without it, none opens. 'mailctl backup \
+                     passphrase --sheet' prints it, to keep where the server is not"
+                        .to_owned(),
+                ));
             }
             passphrase::generate()?
         }
@@ -99,13 +105,23 @@ fn phrase(input: &Input<'_>, backup: &Backup, changes: &mut Vec<Change>) -> Resu
 fn key(input: &Input<'_>, backup: &Backup, changes: &mut Vec<Change>) -> Result<()> {
     let path = settings::ssh_key_file(&input.paths.state);
     let comment = format!("ezmail-backup@{}", input.answers.hostname);
-    let private = match (&backup.ssh_key, input.target.read(&path)?) {
+    let there = input.target.read(&path)?.map(Zeroizing::new);
+    let made = backup.ssh_key.is_none() && there.is_none();
+    let private = match (&backup.ssh_key, there) {
         (Some(given), _) => Zeroizing::new(given.expose().as_bytes().to_vec()),
-        (None, Some(there)) => Zeroizing::new(there),
+        (None, Some(there)) => there,
         (None, None) => ssh::generate(&comment)?.0,
     };
     let public = public(&private, &comment)
         .with_context(|| format!("{}: remove it, and another is made", path.display()))?;
+    if made {
+        changes.push(Change::Say(format!(
+            "an SSH key for the backups was made, and {} has to let it in ('mailctl backup ssh-key' says \
+             how): {}",
+            backup.target,
+            public.trim()
+        )));
+    }
     let mut file = File::secret(path.clone(), Vec::new());
     file.content = private;
     changes.push(Change::File(file));

@@ -12,6 +12,7 @@ use crate::{
         rules::Rule,
     },
     backup::passphrase,
+    encpipe::PASSFILE_LIMIT,
     mail::password,
     util::secret::Secret,
 };
@@ -149,6 +150,10 @@ fn passphrase_of(value: &Text<'_>, text: &Secret, cx: &mut Context<'_>) -> Optio
         _ if length < MIN_PASSPHRASE => {
             format!("the passphrase has {length} characters; at least {MIN_PASSPHRASE} are needed")
         }
+        _ if line.len() > PASSFILE_LIMIT => format!(
+            "the passphrase has {} bytes; `encpipe` reads no more than {PASSFILE_LIMIT} from a file",
+            line.len()
+        ),
         Err(e) => e.to_string().replace("the password", "the passphrase"),
         Ok(()) => return Some(normal),
     };
@@ -261,6 +266,24 @@ mod tests {
         format!(
             "-----BEGIN OPENSSH PRIVATE KEY-----\n{base64}\n-----END OPENSSH PRIVATE KEY-----\n"
         )
+    }
+
+    #[test]
+    fn a_passphrase_from_paper_is_taken_with_its_blanks() {
+        let answers = |passphrase: &str| {
+            let target = "target = \"sftp://me@backup.example.net/srv\"";
+            let text = format!(
+                "{}\n[backup]\n{target}\npassphrase = \"{passphrase}\"\n",
+                crate::answers::example::toml()
+            );
+            crate::answers::parse(&text, "a").unwrap().backup.unwrap()
+        };
+        let made = passphrase::generate().unwrap();
+        let groups: Vec<_> = made.expose().as_bytes().chunks(4).collect();
+        let typed = String::from_utf8(groups.join(&b' ')).unwrap();
+        assert_eq!(answers(&typed).passphrase, Some(made));
+        let words = "wood stapler rain bridge";
+        assert_eq!(answers(words).passphrase, Some(Secret::new(words)));
     }
 
     #[test]
