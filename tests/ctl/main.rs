@@ -10,6 +10,7 @@ mod accounts;
 mod alias;
 mod answers;
 mod app_password;
+mod backup_settings;
 mod check;
 mod daily;
 mod dkim;

@@ -4,6 +4,7 @@
 //! them undone; [`super::change`] then applies what was planned.
 
 mod answers;
+mod backup;
 mod configuration;
 mod console;
 mod database;
@@ -85,6 +86,7 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("console", "root's password", console::plan(input))?;
     let (certificate, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
     add("tls", "certificate", Ok(changes))?;
+    add("backup", "keys and times of backups", backup::plan(input))?;
     let title = "domains, users and aliases";
     let (planned, changes) =
         database::plan(input).with_context(|| format!("step 'database' ({title})"))?;
