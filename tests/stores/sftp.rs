@@ -79,7 +79,7 @@ fn the_first_host_key_is_remembered_and_another_refused() {
     };
     let error = told(sshd.store("b", &pinned).list());
     let first = error.lines().next().unwrap();
-    insta::assert_snapshot!(sshd.plain(first), @"sftp://USER@127.0.0.1:PORT/FOLDER/b: 127.0.0.1 shows another host key than the one that was given for it. Someone may stand in between; if it was set up anew, give its new key");
+    insta::assert_snapshot!(sshd.plain(first), @"sftp://USER@127.0.0.1:PORT/FOLDER/b: 127.0.0.1 shows another host key than the one that was given for it. Someone may stand in between; if it was set up anew, give its new key in the answers (backup.host_key)");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn another_key_is_refused() {
     };
     let error = told(sshd.store("b", &access).list());
     insta::assert_snapshot!(sshd.plain(&error), @r"
-    sftp://USER@127.0.0.1:PORT/FOLDER/b: 127.0.0.1 does not let USER in with our key: add our public key to the file authorized_keys of USER there
+    sftp://USER@127.0.0.1:PORT/FOLDER/b: 127.0.0.1 does not let USER in with our key: add the line that `mailctl backup ssh-key` prints to the file authorized_keys of USER there
       | USER@127.0.0.1: Permission denied (publickey).
     ");
     let access = Access {

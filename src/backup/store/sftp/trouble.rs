@@ -56,7 +56,7 @@ pub fn no_login(said: &str, to: &Destination) -> String {
         match &to.host_key {
             Some(_) => format!(
                 "{host} shows another host key than the one that was given for it. Someone may stand \
-                 in between; if it was set up anew, give its new key"
+                 in between; if it was set up anew, give its new key in the answers (backup.host_key)"
             ),
             None => format!(
                 "{host} shows another host key than before. Someone may stand in between; if it was \
@@ -66,8 +66,8 @@ pub fn no_login(said: &str, to: &Destination) -> String {
         }
     } else if has("Permission denied") || has("Too many authentication failures") {
         format!(
-            "{host} does not let {user} in with our key: add our public key to the file \
-             authorized_keys of {user} there"
+            "{host} does not let {user} in with our key: add the line that `mailctl backup ssh-key` \
+             prints to the file authorized_keys of {user} there"
         )
     } else if has("Could not resolve hostname") {
         format!("the name {host} does not exist, or no name server answers: is it spelled right?")

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use bytes::{Buf, Bytes};
 use openssh_sftp_client::{Error, file::File, metadata::Permissions};
 use tokio::{io::AsyncSeekExt, task::JoinHandle};
 
@@ -162,10 +163,12 @@ fn private() -> Permissions {
 
 /// Writes `data` from `offset` on.
 async fn block(mut file: File, offset: u64, data: Vec<u8>) -> Result<(), Error> {
-    let mut written = 0;
-    while written < data.len() {
-        file.seek(SeekFrom::Start(offset + written as u64)).await?;
-        written += file.write(&data[written..]).await?;
+    let mut rest = [Bytes::from(data)];
+    file.seek(SeekFrom::Start(offset)).await?;
+    while !rest[0].is_empty() {
+        // a server may take less than there is
+        let written = file.write_zero_copy(&rest).await?;
+        rest[0].advance(written);
     }
     Ok(())
 }
