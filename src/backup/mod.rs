@@ -30,16 +30,19 @@
 //! | [`live`] | the services of the running server meanwhile |
 //! | [`open`] | finds a backup and its manifest |
 //! | [`extract`] | reads it whole, into a folder or only to see |
+//! | [`drill`] | restores a backup to see whether it can be |
 //! | [`retention`], [`prune`] | which backups stay; removes the others |
 //! | [`report`] | what the last backup and the last drill gave |
 
 pub mod archive;
 pub mod catalog;
 pub mod create;
+pub mod drill;
 pub mod extract;
 pub mod index;
 pub mod live;
 pub mod manifest;
+pub mod meter;
 pub mod module;
 pub mod name;
 pub mod open;
@@ -51,5 +54,6 @@ pub mod schedule;
 pub mod scratch;
 pub mod settings;
 pub mod sheet;
+pub mod space;
 pub mod store;
 pub mod walk;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -13,9 +13,13 @@ use sha2::{Digest, Sha256};
 use super::report::FOLDER;
 use crate::{encpipe::Key, util::files};
 
+/// The folder of a drill, on the state volume.
+const DRILL: &str = "drill";
+
 /// The folder, held by one process at a time.
 #[derive(Debug)]
 pub struct Scratch {
+    state: PathBuf,
     folder: PathBuf,
     _lock: fs::File,
 }
@@ -46,10 +50,12 @@ impl Scratch {
             other => other.with_context(|| format!("locking {}", path.display()))?,
         }
         let scratch = Self {
+            state: state.to_path_buf(),
             folder,
             _lock: lock,
         };
         files::remove_dir_all(&scratch.work())?;
+        files::remove_dir_all(&state.join(DRILL))?;
         let what = || format!("creating {}", scratch.work().display());
         fs::DirBuilder::new()
             .mode(0o700)
@@ -61,6 +67,23 @@ impl Scratch {
     /// A folder that is empty at first and gone at the end.
     pub fn work(&self) -> PathBuf {
         self.folder.join("work")
+    }
+
+    /// A folder on the state volume that everybody passes through, as the users whose files are
+    /// restored there must; empty at first and gone at the end.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn drill(&self) -> Result<PathBuf> {
+        let folder = self.state.join(DRILL);
+        let what = || format!("creating {}", folder.display());
+        fs::DirBuilder::new()
+            .mode(0o711)
+            .create(&folder)
+            .with_context(what)?;
+        // whatever the umask is
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o711)).with_context(what)?;
+        Ok(folder)
     }
 
     /// The file of the index of a store: another store or another key has another one.
@@ -77,5 +100,6 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // what stays is thrown away by the next run
         let _ = files::remove_dir_all(&self.work());
+        let _ = files::remove_dir_all(&self.state.join(DRILL));
     }
 }

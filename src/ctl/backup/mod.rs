@@ -1,8 +1,14 @@
 //! `mailctl backup`: backups of the whole server.
 
+mod create;
+mod drill;
+mod list;
 mod passphrase;
+pub mod place;
+mod prune;
 mod schedule;
 mod ssh_key;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -10,10 +16,21 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::server::Server;
+use crate::backup::live;
 
 /// What to do about backups.
 #[derive(Debug, Subcommand)]
 pub enum Backup {
+    /// Make a backup of everything: answers, keys, accounts, mail
+    Create(create::Args),
+    /// Show the backups that there are
+    List(list::Args),
+    /// Read a backup whole, and compare every file in it
+    Verify(verify::Args),
+    /// Remove backups that need not stay
+    Prune(prune::Args),
+    /// Restore a backup beside the server, to see whether it can be
+    Drill(drill::Args),
     /// Show the passphrase that backups are encrypted with, once
     ///
     /// Without it nobody opens a backup: keep it where the server is not. One is
@@ -28,6 +45,9 @@ pub enum Backup {
     /// 03:30), weekly (on Sunday at 03:30), off, or an hour such as 22:15, in the
     /// server's time zone.
     Schedule(schedule::Args),
+    /// Have smtpd go on, after a backup that was killed
+    #[command(hide = true, after_help = "Example:\n  mailctl backup release")]
+    Release,
 }
 
 /// Runs `mailctl backup`.
@@ -36,6 +56,17 @@ pub enum Backup {
 /// Those of the command.
 pub fn run(command: Backup, server: &Server) -> Result<ExitCode> {
     match command {
+        Backup::Create(args) => create::run(&args, server),
+        Backup::List(args) => list::run(&args, server),
+        Backup::Verify(args) => verify::run(&args, server),
+        Backup::Prune(args) => prune::run(&args, server),
+        Backup::Drill(args) => drill::run(&args, server),
+        Backup::Release => {
+            if server.is_live() {
+                live::release()?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Backup::Passphrase(args) => passphrase::run(&args, server),
         Backup::SshKey(args) => ssh_key::run(&args, server),
         Backup::Schedule(args) => schedule::run(&args, server),

@@ -1,6 +1,10 @@
 //! `mailctl backup passphrase`: shown once, on paper, and typed back.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    process::ExitCode,
+};
 
 use anyhow::{Result, bail};
 use clap::Args as Arguments;
@@ -90,6 +94,25 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
     let time = now()?;
     Report::update(&state, |report| report.passphrase_shown = Some(time))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a passphrase if there is none; shows it where somebody sees it.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn ensure(server: &Server) -> Result<()> {
+    let state = server.target.path(&server.paths.state);
+    if passphrase::read(&state)?.is_some() {
+        return Ok(());
+    }
+    let new = make(&state)?;
+    if io::stderr().is_terminal() {
+        let host = server.answers()?.hostname;
+        eprintln!("{}", text(host.as_str(), &new).expose());
+        let time = now()?;
+        Report::update(&state, |report| report.passphrase_shown = Some(time))?;
+    }
+    Ok(())
 }
 
 fn make(state: &Path) -> Result<Secret> {
