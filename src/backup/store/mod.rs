@@ -2,6 +2,8 @@
 
 mod folder;
 mod open;
+mod s3;
+mod sftp;
 
 use std::io::{Read, Write};
 
@@ -9,6 +11,8 @@ use anyhow::Result;
 
 pub use folder::Folder;
 pub use open::{Access, open, split};
+pub use s3::S3;
+pub use sftp::Sftp;
 
 /// A file in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::Store;
+use super::{S3, Sftp, Store};
 use crate::{
     answers::location::{Location, Scheme},
     backup::name::Kind,
@@ -35,9 +35,8 @@ pub struct Access {
 /// When `access` lacks what the scheme needs.
 pub fn open(location: &Location, access: &Access) -> Result<Box<dyn Store>> {
     match location.scheme {
-        Scheme::Sftp if access.ssh_key.is_none() => bail!("there is no SSH key for {location}"),
-        Scheme::S3 if access.secret_key.is_none() => bail!("there is no secret key for {location}"),
-        Scheme::Sftp | Scheme::S3 => bail!("{location}: cannot be opened"),
+        Scheme::Sftp => Ok(Box::new(Sftp::new(location, access)?)),
+        Scheme::S3 => Ok(Box::new(S3::new(location, access)?)),
     }
 }
 
