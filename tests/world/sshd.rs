@@ -33,7 +33,17 @@ impl Sshd {
         let path = |name: &str| folder.join(name).display().to_string();
         for name in ["host", "key"] {
             let mut command = Command::new(program("ssh-keygen")?);
-            command.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path(name)]);
+            command.args([
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                name,
+                "-f",
+                &path(name),
+            ]);
             Task::new("making an SSH key", command).run()?;
         }
         let address = gateway(Family::V4);
