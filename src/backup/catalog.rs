@@ -31,8 +31,8 @@ pub struct Local {
     pub dev: u64,
     /// The inode.
     pub ino: u64,
-    /// When it was changed last, in nanoseconds since 1970.
-    pub mtime_ns: i64,
+    /// When it, or its name, was changed last (ctime), in nanoseconds since 1970.
+    pub ctime_ns: i64,
 }
 
 /// How much of a module is in a backup.
@@ -55,7 +55,7 @@ const SCHEMA: &str = "
         path BLOB PRIMARY KEY, folder BLOB NOT NULL, module TEXT NOT NULL, kind INTEGER NOT NULL,
         mode INTEGER NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL,
         mtime INTEGER, size INTEGER, sha256 BLOB, archive TEXT, entry BLOB, target BLOB,
-        dev INTEGER, ino INTEGER, mtime_ns INTEGER
+        dev INTEGER, ino INTEGER, ctime_ns INTEGER
     ) WITHOUT ROWID;
     CREATE INDEX item_folder ON item (folder);
     CREATE INDEX item_content ON item (archive, entry);
@@ -164,7 +164,7 @@ impl Catalog {
             target,
             local.map(|l| l.dev as i64),
             local.map(|l| l.ino as i64),
-            local.map(|l| l.mtime_ns),
+            local.map(|l| l.ctime_ns),
         ])?;
         Ok(())
     }
@@ -254,7 +254,7 @@ impl Catalog {
     pub fn folders(&self) -> Result<Vec<(PathBuf, i64)>> {
         let mut query = self
             .db
-            .prepare_cached("SELECT path, mtime_ns FROM item WHERE kind = 0 ORDER BY path")?;
+            .prepare_cached("SELECT path, ctime_ns FROM item WHERE kind = 0 ORDER BY path")?;
         let rows = query.query_map([], |row| Ok((path(row.get(0)?), row.get(1)?)))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -266,14 +266,14 @@ impl Catalog {
     /// When the database cannot be read.
     pub fn missing(&self, after: &Path) -> Result<Vec<(PathBuf, Local)>> {
         let mut query = self.db.prepare_cached(
-            "SELECT path, dev, ino, mtime_ns FROM item
+            "SELECT path, dev, ino, ctime_ns FROM item
              WHERE kind = 1 AND sha256 IS NULL AND path > ?1 ORDER BY path LIMIT 256",
         )?;
         let rows = query.query_map([after.as_os_str().as_bytes()], |row| {
             let local = Local {
                 dev: row.get::<_, i64>(1)? as u64,
                 ino: row.get::<_, i64>(2)? as u64,
-                mtime_ns: row.get(3)?,
+                ctime_ns: row.get(3)?,
             };
             Ok((path(row.get(0)?), local))
         })?;
@@ -287,12 +287,12 @@ impl Catalog {
     pub fn local(&self, path: &Path) -> Result<Option<Local>> {
         let mut query = self
             .db
-            .prepare_cached("SELECT dev, ino, mtime_ns FROM item WHERE path = ?1")?;
+            .prepare_cached("SELECT dev, ino, ctime_ns FROM item WHERE path = ?1")?;
         let found = query.query_row([path.as_os_str().as_bytes()], |row| {
             Ok(Local {
                 dev: row.get::<_, i64>(0)? as u64,
                 ino: row.get::<_, i64>(1)? as u64,
-                mtime_ns: row.get(2)?,
+                ctime_ns: row.get(2)?,
             })
         });
         Ok(found.optional()?)

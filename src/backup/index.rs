@@ -54,7 +54,7 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS content_size ON content (size);
     CREATE UNIQUE INDEX IF NOT EXISTS content_entry ON content (archive, entry);
     CREATE TABLE IF NOT EXISTS file (
-        dev INTEGER, ino INTEGER, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+        dev INTEGER, ino INTEGER, size INTEGER NOT NULL, ctime_ns INTEGER NOT NULL,
         sha256 BLOB NOT NULL REFERENCES content ON DELETE CASCADE, PRIMARY KEY (dev, ino)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS file_content ON file (sha256);";
@@ -213,13 +213,13 @@ impl Index {
     /// When the database cannot be read.
     pub fn file(&self, local: Local, size: u64) -> Result<Option<[u8; 32]>> {
         let mut query = self.db.prepare_cached(
-            "SELECT sha256 FROM file WHERE dev = ?1 AND ino = ?2 AND size = ?3 AND mtime_ns = ?4",
+            "SELECT sha256 FROM file WHERE dev = ?1 AND ino = ?2 AND size = ?3 AND ctime_ns = ?4",
         )?;
         let row = params![
             local.dev as i64,
             local.ino as i64,
             size as i64,
-            local.mtime_ns
+            local.ctime_ns
         ];
         Ok(query.query_row(row, |row| row.get(0)).optional()?)
     }
@@ -235,7 +235,7 @@ impl Index {
                 local.dev as i64,
                 local.ino as i64,
                 size as i64,
-                local.mtime_ns,
+                local.ctime_ns,
                 &sha256[..]
             ])?;
         Ok(())
@@ -305,7 +305,7 @@ mod tests {
     const LOCAL: Local = Local {
         dev: 1,
         ino: 2,
-        mtime_ns: 3,
+        ctime_ns: 3,
     };
 
     fn known(archive: &str) -> Known {

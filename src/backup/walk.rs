@@ -71,7 +71,15 @@ pub fn roots(modules: &[Module], target: &Target, paths: &Paths) -> Vec<Root> {
 /// Whether a file never changes once it is there: a message in a Maildir (maildir(5)).
 pub fn is_message(path: &Path) -> bool {
     let parent = path.parent().and_then(Path::file_name);
-    path.starts_with("mail") && parent.is_some_and(|name| name == "cur" || name == "new")
+    is_in_maildir(path) && parent.is_some_and(|name| name == "cur" || name == "new")
+}
+
+/// Whether a path is below `mail/DOMAIN/LOCAL_PART/Maildir`: people may be called `cur` or `tmp`.
+fn is_in_maildir(path: &Path) -> bool {
+    let mut parts = path.iter().skip(3);
+    path.starts_with("mail")
+        && parts.next().is_some_and(|p| p == "Maildir")
+        && parts.next().is_some()
 }
 
 /// Whether a path is left out of backups, by its name or place.
@@ -87,6 +95,7 @@ pub fn is_left_out(path: &Path) -> bool {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
     match Module::of(path) {
         None => true,
+        Some(Module::Mail) if !is_in_maildir(path) || is_message(path) => false,
         Some(Module::Mail) => {
             within == "tmp"
                 || begins(&["dovecot.index", "dovecot.list.index", "dovecot.map.index"])
@@ -138,7 +147,7 @@ impl<'a> Walk<'a> {
             }
             let at = self.at(&path)?;
             match metadata(&at)? {
-                Some(now) if now.is_dir() && mtime_ns(&now) == listed => {}
+                Some(now) if now.is_dir() && ctime_ns(&now) == listed => {}
                 Some(_) => {
                     changed = true;
                     self.item(&path, &at)?;
@@ -219,7 +228,7 @@ impl<'a> Walk<'a> {
             self.enter(path, at, &before)?;
             self.children(path, at)?;
             let after = present(fs::symlink_metadata(at), at)?;
-            let stood = after.is_some_and(|a| mtime_ns(&a) == mtime_ns(&before));
+            let stood = after.is_some_and(|a| ctime_ns(&a) == ctime_ns(&before));
             if stood && is_settled(&before) {
                 break;
             }
@@ -302,7 +311,7 @@ impl<'a> Walk<'a> {
 /// Whether the last change is long enough ago to have another time than the next one.
 fn is_settled(found: &Metadata) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    let changed = u64::try_from(mtime_ns(found)).map(Duration::from_nanos);
+    let changed = u64::try_from(ctime_ns(found)).map(Duration::from_nanos);
     match (now, changed) {
         (Some(now), Ok(changed)) => now.saturating_sub(changed) >= TICK || changed > now + TICK,
         _ => true,
@@ -314,15 +323,16 @@ pub fn local(found: &Metadata) -> Local {
     Local {
         dev: found.dev(),
         ino: found.ino(),
-        mtime_ns: mtime_ns(found),
+        ctime_ns: ctime_ns(found),
     }
 }
 
-fn mtime_ns(found: &Metadata) -> i64 {
+/// The time of the last change that nobody can set: of content, name, owner or mode.
+fn ctime_ns(found: &Metadata) -> i64 {
     found
-        .mtime()
+        .ctime()
         .saturating_mul(1_000_000_000)
-        .saturating_add(found.mtime_nsec())
+        .saturating_add(found.ctime_nsec())
 }
 
 /// What is at a path, itself and not where it leads; `None` if nothing is.

@@ -85,7 +85,7 @@ fn a_server_that_is_lost_comes_back_from_its_backup() {
     let changed = (ALICE.0, people::NEW_PASSWORD);
     run(
         &machine,
-        &format!("echo '{}' | mailctl user password {}", changed.1, changed.0),
+        &format!("echo '{}' | mailctl user passwd {}", changed.1, changed.0),
     );
     let people = [
         Person { login: changed },

@@ -110,17 +110,23 @@ impl<'a> Archives<'a> {
         Ok(self.id.archive())
     }
 
-    /// Ends the run; how much was written in all.
+    /// Ends the run; how much was written in all. `needed` is what of each archive the backup needs,
+    /// if mail is in it.
     pub fn finish(
         mut self,
         manifest: File,
         time: i64,
-        needed: &[(Option<String>, u64)],
+        needed: Option<&[(Option<String>, u64)]>,
     ) -> Result<u64> {
         let size = manifest.metadata().context("the manifest")?.len();
         let open = self.open.take().context("no archive is open")?;
         let finished = open.writer.finish(manifest, size, time)?;
-        self.commit(&open.name, finished, Some(needed))?;
+        self.commit(&open.name, finished)?;
+        self.index.forget(&open.name)?;
+        if let Some(needed) = needed {
+            self.index.needed(needed)?;
+        }
+        self.index.end()?;
         Ok(self.written)
     }
 
@@ -164,27 +170,15 @@ impl<'a> Archives<'a> {
     fn end_part(&mut self) -> Result<()> {
         let open = self.open.take().context("no archive is open")?;
         let finished = open.writer.end()?;
-        self.commit(&open.name, finished, None)
+        self.commit(&open.name, finished)
     }
 
-    fn commit(
-        &mut self,
-        name: &str,
-        finished: Finished,
-        needed: Option<&[(Option<String>, u64)]>,
-    ) -> Result<()> {
+    fn commit(&mut self, name: &str, finished: Finished) -> Result<()> {
         let (bytes, content) = (finished.bytes, finished.content);
         finished
             .commit()
             .with_context(|| format!("putting {name} in its place"))?;
-        match needed {
-            None => self.index.commit(name, bytes, content)?,
-            Some(needed) => {
-                self.index.forget(name)?;
-                self.index.needed(needed)?;
-                self.index.end()?;
-            }
-        }
+        self.index.commit(name, bytes, content)?;
         self.written += bytes;
         Ok(())
     }

@@ -8,7 +8,7 @@
 mod archives;
 mod content;
 
-use std::{fs::File, io::BufWriter, path::Path};
+use std::{fs::File, io::BufWriter, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, Result, ensure};
 
@@ -284,7 +284,9 @@ fn finish(
     let mut out = BufWriter::new(File::create(manifest).with_context(what)?);
     catalog.write(header, &own, &mut out)?;
     out.into_inner().with_context(what)?;
-    archives.finish(open(manifest)?, header.complete_until, &needed)
+    let mail = request.modules.contains(&Module::Mail);
+    let needed = mail.then_some(&needed[..]);
+    archives.finish(open(manifest)?, header.complete_until, needed)
 }
 
 fn open(path: &Path) -> Result<File> {
@@ -298,6 +300,8 @@ fn copy_database(request: &Request<'_>, to: &Path) -> Result<bool> {
         return Ok(false);
     }
     database::copy(&from, to)?;
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(to, mode).context("setting the mode of the database's copy")?;
     Ok(true)
 }
 

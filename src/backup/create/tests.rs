@@ -356,6 +356,16 @@ fn only_chosen_modules_are_in_it() {
     let totals = opened.catalog.totals().unwrap();
     assert_eq!(totals.len(), 1);
     assert_eq!((totals[0].0, totals[0].1.files), (Module::Keys, 1));
+    // and do not make the next whole one write all mail anew
+    let whole = world.backup(1_795_577_400);
+    world
+        .backup_of(&Request {
+            now: 1_795_577_401,
+            ..request
+        })
+        .unwrap();
+    let next = world.backup(1_795_577_402);
+    assert_eq!(parts(&next), parts(&whole));
 }
 
 /// Runs `change` when mail is held, which is after everything was read once.

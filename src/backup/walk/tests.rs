@@ -50,6 +50,8 @@ fn what_needs_no_backup_is_left_out() {
     }
     for path in [
         "mail/e/a/Maildir/tmp",
+        "mail/e/tmp/Maildir",
+        "mail/e/a/Maildir/cur/1.lock",
         "mail/e/a/Maildir/cur/.tmpx",
         "mail/e/a/Maildir/dovecot-uidlist",
         "queue/queue/1/a/message",
@@ -59,6 +61,13 @@ fn what_needs_no_backup_is_left_out() {
     ] {
         assert!(!out(path), "{path}");
     }
+}
+
+#[test]
+fn messages_are_in_maildirs() {
+    let message = |path: &str| is_message(Path::new(path));
+    assert!(message("mail/e/a/Maildir/new/1") && message("mail/e/a/Maildir/.Sent/cur/1"));
+    assert!(!message("mail/e/cur/.dovecot.sieve") && !message("mail/e/a/Maildir/dovecot-uidlist"));
 }
 
 #[test]
