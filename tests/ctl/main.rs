@@ -15,6 +15,7 @@ mod daily;
 mod dkim;
 mod dns;
 mod domain;
+mod import;
 mod operations;
 mod server;
 mod status;
