@@ -66,6 +66,7 @@ fn mailbox(server: &Server) -> PathBuf {
 
 /// Every message: where it is, its flags, its time and its subject.
 fn messages(server: &Server) -> String {
+    let name = regex::Regex::new(r"\d+\.M\d+P\d+R[0-9a-f]{16}\.[^,]+,").unwrap();
     let root = mailbox(server);
     let mut lines = Vec::new();
     for entry in walkdir::WalkDir::new(&root) {
@@ -79,7 +80,6 @@ fn messages(server: &Server) -> String {
         }
         let bytes = zstd::decode_all(fs::File::open(entry.path()).unwrap()).unwrap();
         let mail = String::from_utf8(bytes).unwrap();
-        let name = regex::Regex::new(r"\d+\.M\d+P\d+R[0-9a-f]{16}\.[^,]+,").unwrap();
         let data = entry.metadata().unwrap();
         assert_eq!(data.mode() & 0o7777, 0o600);
         if rustix::process::geteuid().is_root() {

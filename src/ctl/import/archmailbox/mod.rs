@@ -1,5 +1,6 @@
 //! `mailctl import archmailbox`: users, domains, aliases and DKIM keys of the system of 2019.
 
+mod aliases;
 mod apply;
 mod archive;
 mod dkim;

@@ -6,6 +6,7 @@
 //! would double messages once mail arrives at both servers: IMAP numbers them, and the numbers clash.
 
 mod config;
+mod doveadm;
 mod folders;
 mod passed;
 
@@ -14,26 +15,24 @@ use std::{
     io::{self, BufRead, IsTerminal},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-use self::config::{Place, Remote, Tls};
-use self::folders::There;
+use self::{
+    config::{Place, Remote, Tls},
+    doveadm::Doveadm,
+    folders::There,
+};
 use super::{
     maildir::{self, Options},
-    progress::Progress,
     report,
 };
 use crate::{
     ctl::{accounts, output, server::Server},
     mail::{accounts::users, address::Address, mailbox},
-    util::{files, run::Task, secret::Secret},
+    util::{files, secret::Secret},
 };
 
 /// The authorities that the image trusts.
@@ -120,7 +119,10 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     let _alone = alone(&copy)?;
     let doveadm = Doveadm::new(&remote)?;
     let mut notes = Vec::new();
-    doveadm.mirror(&remote, &there, wanted, &mut notes)?;
+    let total = there.iter().map(|t| t.messages).sum();
+    for selection in selections(wanted) {
+        notes.extend(doveadm.mirror(&remote, &selection, total)?);
+    }
     let list = copy.join("passed");
     let mut passed = passed::read(&list)?;
     let staged = maildir::folders(&copy.join("Maildir"))?;
@@ -208,7 +210,7 @@ fn alone(copy: &Path) -> Result<File> {
 
 fn is_excluded(name: &str, wanted: &Imap) -> bool {
     let named = wanted.options.folders.iter().any(|f| f == name);
-    let view = folders::VIEWS.iter().any(|view| *view == name) && !named;
+    let view = folders::VIEWS.contains(&name) && !named;
     view || wanted.exclude.iter().any(|mask| folders::fits(mask, name))
 }
 
@@ -232,6 +234,17 @@ fn chosen(there: Vec<There>, wanted: &Imap) -> Result<Vec<There>> {
     Ok(kept.collect())
 }
 
+/// What dovecot is told of it: folders one by one, or all without some.
+fn selections(wanted: &Imap) -> Vec<Vec<&str>> {
+    let only = &wanted.options.folders;
+    if !only.is_empty() {
+        return only.iter().map(|name| vec!["-m", name.as_str()]).collect();
+    }
+    let masks = wanted.exclude.iter().map(String::as_str);
+    let masks = masks.chain(folders::VIEWS).chain(folders::VIEW_USES);
+    vec![masks.flat_map(|mask| ["-x", mask]).collect()]
+}
+
 fn print_there(there: &[There], wanted: &Imap) -> Result<()> {
     if wanted.options.json {
         let folders = there.iter().map(|t| {
@@ -253,184 +266,12 @@ fn print_there(there: &[There], wanted: &Imap) -> Result<()> {
     output::text(&format!("{table}\nnothing was changed\n"))
 }
 
-/// doveadm with a configuration that only root can read.
-struct Doveadm {
-    folder: TempDir,
-}
-
-impl Doveadm {
-    fn new(remote: &Remote<'_>) -> Result<Self> {
-        let folder = tempfile::tempdir().context("creating a private folder")?;
-        let file = folder.path().join("dovecot.conf");
-        files::create_new(&file, config::text(remote).expose(), 0o600)?;
-        Ok(Self { folder })
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("doveadm");
-        command
-            .arg("-c")
-            .arg(self.folder.path().join("dovecot.conf"));
-        // who it is for; the configuration says the rest
-        command.args(arguments).env("USER", "import");
-        command
-    }
-
-    /// The folders there.
-    fn list(&self, remote: &Remote<'_>) -> Result<Vec<There>> {
-        let command = self.command(&[
-            "-o",
-            "mail_driver=imapc",
-            "-o",
-            "mail_path=",
-            "mailbox",
-            "status",
-            "--no-userdb-lookup",
-            "messages",
-            "*",
-        ]);
-        let done = Task::new("listing the folders there", command).outcome()?;
-        if !done.status.success() {
-            bail!(refusal(remote, &String::from_utf8_lossy(&done.stderr)));
-        }
-        Ok(folders::parse(&String::from_utf8_lossy(&done.stdout)))
-    }
-
-    /// Brings the copy to what is there.
-    fn mirror(
-        &self,
-        remote: &Remote<'_>,
-        there: &[There],
-        wanted: &Imap,
-        notes: &mut Vec<String>,
-    ) -> Result<()> {
-        let total = there.iter().map(|t| t.messages).sum();
-        let mut progress = Progress::new("messages in the copy", total);
-        let only = &wanted.options.folders;
-        let mut calls: Vec<Vec<&str>> = Vec::new();
-        for name in only {
-            calls.push(vec!["-m", name]);
-        }
-        if only.is_empty() {
-            let masks = wanted.exclude.iter().map(String::as_str);
-            let masks = masks.chain(folders::VIEWS).chain(folders::VIEW_USES);
-            calls.push(masks.flat_map(|mask| ["-x", mask]).collect());
-        }
-        for more in calls {
-            let mut arguments = vec!["backup", "--no-userdb-lookup", "-R"];
-            arguments.extend(more);
-            arguments.push("imapc:");
-            let mut status = None;
-            // 2: something changed there meanwhile, and it is to be called again
-            for _ in 0..2 {
-                let task = Task::new("copying the mailbox", self.command(&arguments));
-                let done = watched(task, &remote.home.join("Maildir"), &mut progress)?;
-                status = done.status.code();
-                match status {
-                    Some(0) => break,
-                    Some(2) => {}
-                    _ => bail!(refusal(remote, &String::from_utf8_lossy(&done.stderr))),
-                }
-            }
-            if status == Some(2) {
-                notes.push("the other mailbox changed meanwhile: call this once more".to_owned());
-            }
-        }
-        progress.end();
-        Ok(())
-    }
-}
-
-/// Runs a task, and tells how many messages its copy has.
-fn watched(task: Task, copy: &Path, progress: &mut Progress) -> Result<std::process::Output> {
-    thread::scope(|scope| {
-        let work = scope.spawn(|| task.outcome());
-        let mut next = 0;
-        while !work.is_finished() {
-            thread::sleep(Duration::from_millis(100));
-            next += 1;
-            if next % 20 == 0 {
-                progress.reached(count(copy));
-            }
-        }
-        match work.join() {
-            Ok(done) => done,
-            Err(_) => bail!("copying the mailbox failed"),
-        }
-    })
-}
-
-/// How many messages a Maildir has, more or less: it is being written.
-fn count(maildir: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(maildir)
-        .into_iter()
-        .filter_map(Result::ok);
-    let in_mail = |path: &Path| {
-        let above = path.parent().and_then(Path::file_name);
-        above.is_some_and(|name| name == "cur" || name == "new")
-    };
-    files
-        .filter(|f| f.file_type().is_file() && in_mail(f.path()))
-        .count() as u64
-}
-
-/// What went wrong, and what helps.
-fn refusal(remote: &Remote<'_>, said: &str) -> String {
-    let place = remote.place;
-    let errors: Vec<&str> = said
-        .lines()
-        .filter_map(|line| {
-            line.split_once(": Error: ")
-                .or(line.split_once(": Warning: "))
-        })
-        .map(|(_, what)| what)
-        .collect();
-    let has = |text: &str| said.contains(text);
-    let certificate = [
-        "invalid SSL certificate",
-        "SSL certificate doesn't match expected host name",
-    ];
-    let telling = errors
-        .iter()
-        .find(|e| certificate.iter().any(|c| e.contains(c)));
-    let tail = telling.or(errors.first()).copied().unwrap_or(said.trim());
-    if has("AUTHENTICATIONFAILED") || has("Authentication failed") {
-        format!(
-            "{place} refuses the login {}: is the password right? Some providers want an app \
-             password, or IMAP to be switched on; nothing was changed: {tail}",
-            remote.login
-        )
-    } else if telling.is_some() {
-        format!(
-            "the certificate of {place} is not good for that name, so the password was not sent: \
-             take the name that is in the certificate; nothing was changed: {tail}"
-        )
-    } else {
-        format!("{place}: {tail}; what was brought until then stays, and a second call goes on")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_says_what_helps() {
-        let place = "imap.example.com".parse().unwrap();
-        let password = Secret::new("geheim");
-        let remote = Remote {
-            place: &place,
-            tls: Tls::Implicit,
-            login: "alice",
-            password: &password,
-            ca_file: Path::new(AUTHORITIES),
-            home: Path::new("/x"),
-            prefix: None,
-        };
-        let said = |text: &str| refusal(&remote, text);
-        insta::assert_snapshot!(said("doveadm(import): Info: x\ndoveadm(import): Error: imapc(imap.example.com:993): Authentication failed: [AUTHENTICATIONFAILED] no\n"), @"imap.example.com refuses the login alice: is the password right? Some providers want an app password, or IMAP to be switched on; nothing was changed: imapc(imap.example.com:993): Authentication failed: [AUTHENTICATIONFAILED] no");
-        insta::assert_snapshot!(said("doveadm(import): Warning: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x\n"), @"the certificate of imap.example.com is not good for that name, so the password was not sent: take the name that is in the certificate; nothing was changed: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x");
-        insta::assert_snapshot!(said("doveadm(import): Error: imapc(imap.example.com:993): connect(192.0.2.1, 993) failed: Connection refused - disconnecting\n"), @"imap.example.com: imapc(imap.example.com:993): connect(192.0.2.1, 993) failed: Connection refused - disconnecting; what was brought until then stays, and a second call goes on");
+    fn a_name_stays_in_its_folder() {
         assert_eq!(file_name("a:1-x/../y"), "a_1-x_.._y");
     }
 }
