@@ -88,7 +88,8 @@ impl Doveadm {
         total: u64,
     ) -> Result<Option<String>> {
         let mut progress = Progress::new("messages in the copy", total);
-        let mut arguments = vec!["backup", "--no-userdb-lookup", "-R"];
+        // not 'backup': that wants to put another inbox in the place of one that is there, and cannot
+        let mut arguments = vec!["sync", "-1", "--no-userdb-lookup", "-R"];
         arguments.extend(selection);
         arguments.push("imapc:");
         for _ in 0..TURNS {
