@@ -411,3 +411,48 @@ fn hash_password_prints_a_hash_that_the_answers_take() {
     assert!(weak.stdout.is_empty());
     insta::assert_snapshot!(text(&weak.stderr), @"ezmail: the password is easy to guess: This is a very common password");
 }
+
+/// The passphrase before there is a server: a file beside the answers, and a page for paper.
+#[test]
+fn a_recovery_sheet_is_printed_and_its_passphrase_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("my.toml");
+    let backup = "\n[backup]\ntarget = \"sftp://backup@backup.example.net/srv\"\n";
+    let named = "passphrase_file = \"backup.passphrase\"\n";
+    fs::write(&path, example::toml() + backup + named).unwrap();
+    let sheet = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ezmail"));
+        command.args(["answers", "recovery-sheet"]).arg(&path);
+        let done = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    let (status, page, said) = sheet();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(
+        said.ends_with("backup.passphrase written: it is a secret\n"),
+        "{said}"
+    );
+    let made = fs::read_to_string(dir.path().join("backup.passphrase")).unwrap();
+    let digits: String = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("    ")?.get(4..23))
+        .take(4)
+        .flat_map(|line| line.chars().filter(|c| *c != ' '))
+        .collect();
+    assert_eq!(digits, made.trim());
+    assert!(
+        page.contains("backups  sftp://backup@backup.example.net/srv\n"),
+        "{page}"
+    );
+    // the same another time
+    assert_eq!(sheet(), (Some(0), page, String::new()));
+
+    fs::write(&path, example::toml() + backup).unwrap();
+    let (status, page, said) = sheet();
+    assert_eq!((status, page.as_str()), (Some(1), ""));
+    assert!(
+        said.contains("has no passphrase; add passphrase_file"),
+        "{said}"
+    );
+}

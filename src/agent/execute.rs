@@ -80,6 +80,8 @@ pub fn execute(
         // systemd takes no order for what is masked but to stop
         let others = status.pending.iter().filter(|u| !held.contains(u.as_str()));
         services::start(&others.cloned().collect())?;
+        let backups = answers.backup.as_ref().and_then(|b| b.schedule.period());
+        services::timers(&status.pending, backups.is_some())?;
         say(format_args!("ezmail: the mail services are starting"));
     }
     status.pending.clear();

@@ -13,6 +13,8 @@ pub const TARGET: &str = "ezmail-mail.target";
 const FIREWALL: &str = "nftables.service";
 const NETWORK: &str = "systemd-networkd.service";
 const SSH: &str = "sshd.service";
+/// The timers of backups and of their drills: the image enables neither.
+const TIMERS: [&str; 2] = ["ezmail-backup.timer", "ezmail-drill.timer"];
 
 /// Services that take new files without an end to what they are doing.
 const RELOADED: [&str; 2] = ["rspamd.service", "dovecot.service"];
@@ -102,7 +104,7 @@ pub fn start(changed: &BTreeSet<String>) -> Result<()> {
     let units: Vec<&str> = changed
         .iter()
         .map(String::as_str)
-        .filter(|u| !others.contains(u))
+        .filter(|u| !others.contains(u) && !TIMERS.contains(u))
         .collect();
     let (reload, restart): (Vec<&str>, Vec<&str>) =
         units.into_iter().partition(|unit| RELOADED.contains(unit));
@@ -113,6 +115,24 @@ pub fn start(changed: &BTreeSet<String>) -> Result<()> {
         }
     }
     systemctl(&["start", "--no-block", TARGET]).context("starting the mail services")
+}
+
+/// Starts the timers of backups, by the hours that were written, or stops them.
+///
+/// # Errors
+/// When systemd does not take the order.
+pub fn timers(changed: &BTreeSet<String>, wanted: bool) -> Result<()> {
+    let changed = TIMERS.iter().any(|timer| changed.contains(*timer));
+    if wanted && changed {
+        systemctl(&["daemon-reload"]).context("telling systemd the hours of backups")?;
+    }
+    let verb = match (wanted, changed) {
+        (false, _) => "stop",
+        (true, true) => "restart",
+        (true, false) => "start",
+    };
+    let words = [&[verb, "--no-block"][..], &TIMERS].concat();
+    systemctl(&words).context("starting or stopping the timers of backups")
 }
 
 fn systemctl(words: &[&str]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Which answers an apply goes by: those that were given or found, or those that are kept.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::{
     console::say,
@@ -62,14 +62,16 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
     let last = last.unwrap_or(None);
     let mut answers = answers;
     passwords::hash(&mut answers, last.as_ref())?;
-    // as they will be kept and compared: what key files said is inline
-    let text = answers.to_toml()?;
-    let answers = kept::parse(&text)?;
-    let known = last.as_ref() == Some(&answers) || kept.found.as_ref() == Some(&text);
+    // as they will be compared: what key files said is inline
+    let answers = kept::parse(&answers.to_toml()?)?;
+    let text = kept::text(&answers)?;
+    let form = kept::form(&answers);
+    let known =
+        last.as_ref().map(kept::form).as_ref() == Some(&form) || kept.found.as_ref() == Some(&text);
     if origin == Origin::Outside
         && known
         && let Some(current) = kept.current().unwrap_or(None)
-        && current != answers
+        && kept::form(&current) != form
     {
         say(format_args!(
             "ezmail: the answers in {source} were applied before; the later ones that are kept stay \
@@ -82,7 +84,7 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
         Origin::Hand => None,
     };
     if let Some(current) = kept.current().unwrap_or(None)
-        && current != answers
+        && kept::form(&current) != form
     {
         let difference = kept::difference(&current, &answers)?;
         let shown = match difference.is_empty() {
@@ -143,9 +145,7 @@ impl Wanted {
     /// # Errors
     /// When they cannot be written as TOML, which none can be that were checked.
     pub fn current(&self) -> Result<Secret> {
-        self.answers
-            .to_toml()
-            .context("writing down the answers to keep")
+        kept::text(&self.answers)
     }
 }
 
@@ -177,9 +177,11 @@ mod tests {
 
     /// What is kept after answers were applied, as the last step writes it.
     fn keep(wanted: &Wanted, before: Kept) -> Kept {
+        let given = wanted.answers.backup.clone().and_then(|b| b.passphrase);
         Kept {
             current: Some(wanted.current().unwrap()),
             found: wanted.found.clone().or(before.found),
+            passphrases: given.into_iter().chain(before.passphrases).collect(),
         }
     }
 
@@ -236,6 +238,40 @@ mod tests {
         let kept = keep(&hand.unwrap().unwrap(), kept);
         let boot = decide(volume(), Origin::Outside, &kept).unwrap().unwrap();
         assert_eq!(quota(&boot), "2G");
+    }
+
+    #[test]
+    fn a_passphrase_that_was_replaced_by_hand_is_no_news_at_the_next_boot() {
+        let text = |passphrase: &str| {
+            let target = "sftp://backup@backup.example.net/srv";
+            let backup = format!("target = \"{target}\"\npassphrase = \"{passphrase}\"\n");
+            text("1G") + "[backup]\n" + &backup
+        };
+        let passphrase = |wanted: &Wanted| wanted.answers.backup.clone().unwrap().passphrase;
+        let (old, new) = ("5f0c7a1e9d2b4f6688aa31c0", "00ff7a1e9d2b4f6688aa31c0");
+        let first = decide(found(&text(old)), Origin::Outside, &Kept::default());
+        let kept = keep(&first.unwrap().unwrap(), Kept::default());
+        let hand = decide(found(&text(new)), Origin::Hand, &kept);
+        let kept = keep(&hand.unwrap().unwrap(), kept);
+        for found in [found(&text(old)), Ok(None)] {
+            let boot = decide(found, Origin::Outside, &kept).unwrap().unwrap();
+            assert_eq!(passphrase(&boot), Some(Secret::new(new)));
+        }
+        let news = decide(
+            found(&text("11ff7a1e9d2b4f6688aa31c0")),
+            Origin::Outside,
+            &kept,
+        );
+        let news = news.unwrap().unwrap();
+        assert_ne!(passphrase(&news), Some(Secret::new(new)));
+        for kept in [kept.current, kept.found, news.found] {
+            let text = kept.unwrap();
+            assert!(
+                !text.expose().contains("9d2b4f6688aa31c0"),
+                "{}",
+                text.expose()
+            );
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     docs, example, json_schema,
     load::{Loaded, limited},
+    sheet,
 };
 use crate::mail::{crypt, password};
 
@@ -31,6 +32,22 @@ pub enum AnswersCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print the passphrase of the backups as a page for paper
+    ///
+    /// The page also says how a server is made from a backup. When the answers
+    /// name a 'passphrase_file' that is not there, it is made first.
+    #[command(after_help = "\
+Example:
+  ezmail answers recovery-sheet answers.toml | lpr
+
+With this in answers.toml, it makes backup.passphrase beside it:
+  [backup]
+  target = \"sftp://backup@backup.example.net/srv/ezmail\"
+  passphrase_file = \"backup.passphrase\"")]
+    RecoverySheet {
+        /// The answers file
+        file: PathBuf,
+    },
     /// Print the reference of every key, as Markdown
     Docs,
     /// Print a JSON Schema of the answers file, for editors
@@ -46,6 +63,7 @@ pub fn run(command: AnswersCommand) -> Result<ExitCode> {
         AnswersCommand::New => print(&example::toml())?,
         AnswersCommand::Docs => print(&docs::markdown())?,
         AnswersCommand::Schema => print(&json_schema::text().context("writing the schema")?)?,
+        AnswersCommand::RecoverySheet { file } => return sheet::run(&file),
         AnswersCommand::Check { file, json } => return check(&file, json),
     }
     Ok(ExitCode::SUCCESS)
@@ -82,6 +100,20 @@ pub fn hash_password(console: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A secret that is there already: asked for once on a terminal, else all of standard input.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+pub fn ask_secret(prompt: &str) -> Result<Zeroizing<String>> {
+    if io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
+        return typed.context("reading what is typed");
+    }
+    let bytes = limited(io::stdin().lock()).context("reading standard input")?;
+    let text = std::str::from_utf8(&bytes).context("standard input is not UTF-8")?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
 /// A new password: asked for twice on a terminal, else the first line of standard input.
 ///
 /// # Errors
@@ -102,7 +134,7 @@ pub fn ask_password() -> Result<Zeroizing<String>> {
     }
 }
 
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     io::stdout()
         .write_all(text.as_bytes())
         .context("writing to standard output")

@@ -26,8 +26,10 @@ mod quota;
 mod report;
 pub mod reserved;
 mod rules;
+pub(crate) mod schedule;
 pub mod schema;
 mod shape;
+mod sheet;
 
 use toml::de::DeTable;
 

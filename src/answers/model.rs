@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 use super::location::Location;
-pub use super::quota::Quota;
+pub use super::{quota::Quota, schedule::Schedule};
 use crate::{
     mail::{
         address::{Address, DomainName},
@@ -340,14 +340,14 @@ pub struct State {
 pub struct Backup {
     /// Where they go.
     pub target: Location,
-    /// `hourly`, `daily`, `weekly`, or an hour of the day as `03:30`.
-    pub schedule: String,
+    /// How often.
+    pub schedule: Schedule,
     /// How many stay.
     pub keep: Keep,
     /// The name of the file that the passphrase came from, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passphrase_file: Option<String>,
-    /// What they are encrypted with.
+    /// What they are encrypted with; `None`: the server makes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<Secret>,
     /// The name of the file that the SSH key came from, if it did.
@@ -357,6 +357,9 @@ pub struct Backup {
     /// server makes one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_key: Option<Secret>,
+    /// The other machine's public key, `TYPE BASE64 …`; `None`: the first that it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
     /// The name of the file that the secret key came from, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_key_file: Option<String>,

@@ -147,6 +147,8 @@ rules! {
     BackupKey = "backup-key", Error;
     /// A key of another kind of target, or a target without the key that it needs.
     BackupLogin = "backup-login", Error;
+    /// Not the SSH public key of a machine.
+    BackupHostKey = "backup-host-key", Error;
     /// Not the address of a backup.
     RestoreSource = "restore-source", Error;
     /// A restore without the passphrase.

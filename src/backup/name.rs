@@ -1,8 +1,8 @@
 //! Names of the files of a backup.
 //!
 //! ```text
-//! mail.example.org_20261124T033000Z.tar.zst.encpipe          the archive with the manifest
-//! mail.example.org_20261124T033000Z.part01.tar.zst.encpipe   an earlier part of the same run
+//! mail.example.org_20261124T033000Z.part01.tar.zst.encpipe   messages, for this backup and later ones
+//! mail.example.org_20261124T033000Z.tar.zst.encpipe          everything else, and the manifest
 //! mail.example.org_20261124T033000Z.manifest.zst.encpipe     the manifest once more, to look into
 //! ```
 
@@ -38,7 +38,7 @@ impl BackupId {
         format!("{self}{ARCHIVE}")
     }
 
-    /// The name of one of its earlier parts, counted from 1.
+    /// The name of one of its parts, counted from 1.
     pub fn part(&self, number: u32) -> String {
         format!("{self}.part{number:02}{ARCHIVE}")
     }
@@ -95,7 +95,7 @@ impl From<BackupId> for String {
 pub enum Kind {
     /// The archive that makes a backup whole.
     Archive(BackupId),
-    /// An earlier part of a run; without the archive, the run was broken off.
+    /// A part with messages; without the archive, the run was broken off.
     Part(BackupId, u32),
     /// The manifest beside the archive.
     Manifest(BackupId),

@@ -12,6 +12,7 @@ use toml::Table;
 use super::{accounts, output, server::Server};
 use crate::{
     answers,
+    backup::passphrase,
     mail::{accounts::users, database::keys},
     util::{files, secret::Secret},
 };
@@ -22,7 +23,8 @@ pub enum Answers {
     /// Write the answers of the server as it is now, with all that mailctl changed
     ///
     /// A new server made from them has the same domains, users, passwords and
-    /// aliases. They hold secrets: hashes of passwords and keys.
+    /// aliases. They hold secrets: hashes of passwords, keys,
+    /// the passphrase of the backups.
     #[command(after_help = "\
 Examples:
   mailctl answers export --output answers.toml
@@ -46,7 +48,9 @@ pub fn run(command: Answers, server: &Server) -> Result<ExitCode> {
         bail!("{file} is there already, and nothing is written over: name a new file");
     }
     let db = accounts::open(server)?;
-    let text = readable(&server.effective()?.to_toml()?)?;
+    let mut now = server.effective()?;
+    add_passphrase(&mut now, server)?;
+    let text = readable(&now.to_toml()?)?;
     if let Err(report) = answers::parse(text.expose(), "answers.toml") {
         bail!("the server is now what no answers could say; mend this first:\n\n{report}");
     }
@@ -61,6 +65,18 @@ pub fn run(command: Answers, server: &Server) -> Result<ExitCode> {
         accounts::remark(&format!("not in it: {left}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The passphrase that the server made for its backups: a new server that is to restore one needs it.
+fn add_passphrase(answers: &mut answers::Answers, server: &Server) -> Result<()> {
+    if let Some(backup) = &mut answers.backup
+        && backup.passphrase.is_none()
+        && let Some(made) = passphrase::read(&server.target.path(&server.paths.state))?
+    {
+        backup.passphrase = Some(made);
+        backup.passphrase_file = None;
+    }
+    Ok(())
 }
 
 /// What no answers can carry.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result, bail};
 
-pub use crate::answers::command::ask_password as password;
+pub use crate::answers::command::{ask_password as password, ask_secret as secret};
 
 /// Asks whether to do what cannot be undone; `yes` is `--yes`.
 ///

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, check, daily, dkim, dns, domain, import, log, output, queue,
-    roundtrip, server::Server, service, spam, status, user,
+    alias, answers, app_password, backup, check, daily, dkim, dns, domain, import, log, output,
+    queue, roundtrip, server::Server, service, spam, status, user,
 };
 use crate::programs;
 
@@ -63,6 +63,9 @@ enum Command {
     /// The answers file of this server
     #[command(subcommand)]
     Answers(answers::Answers),
+    /// Backups of the whole server
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// The keys that sign mail, and their rotation
     #[command(subcommand)]
     Dkim(dkim::Dkim),
@@ -130,6 +133,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alias(command) => alias::run(command, &server),
         Command::AppPassword(command) => app_password::run(command, &server),
         Command::Answers(command) => answers::run(command, &server),
+        Command::Backup(command) => backup::run(command, &server),
         Command::Status { json } => show_status(json, &server),
         Command::Daily { show } => {
             match show {

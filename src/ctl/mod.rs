@@ -6,6 +6,7 @@ pub mod answering;
 pub mod answers;
 pub mod app_password;
 pub mod ask;
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod daily;

@@ -1,11 +1,6 @@
 //! The server that mailctl looks after: this machine, or one whose root lies in a folder.
 
-use std::{
-    env,
-    path::Path,
-    process::Command,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
@@ -14,7 +9,7 @@ use crate::{
     agent::{effective, paths::Paths, state::kept::Kept, target::Target},
     answers::Answers,
     mail::database,
-    util::run::Task,
+    util::{files, run::Task},
 };
 
 /// A server and where its things are.
@@ -89,20 +84,33 @@ impl Server {
     /// # Errors
     /// What the agent says.
     pub fn reapply(&self) -> Result<()> {
+        let mut command = self.agent("apply")?;
+        command.arg("--kept");
+        Task::new("applying the change to keys, files and services", command).run()
+    }
+
+    /// Brings the server to other answers: `ezmail-agent apply --answers`, which keeps them.
+    ///
+    /// # Errors
+    /// What the agent says; the server then goes on with the answers that it has.
+    pub fn apply(&self, answers: &Answers) -> Result<()> {
+        // the agent reads all that lies beside the file
+        let folder = tempfile::tempdir().context("creating a folder for the answers")?;
+        let file = folder.path().join("answers.toml");
+        files::create_new(&file, answers.to_toml()?.expose(), 0o600)?;
+        let mut command = self.agent("apply")?;
+        command.arg("--answers").arg(&file);
+        Task::new("applying the answers", command).run()
+    }
+
+    fn agent(&self, verb: &str) -> Result<Command> {
         let agent = env::current_exe()
             .context("looking for this program")?
             .with_file_name("ezmail-agent");
         let mut command = Command::new(agent);
-        command.args(["apply", "--kept", "--root"]).arg(&self.root);
-        Task::new("applying the change to keys, files and services", command).run()
+        command.args([verb, "--root"]).arg(&self.root);
+        Ok(command)
     }
 }
 
-/// Seconds since 1970.
-///
-/// # Errors
-/// When the clock is before that.
-pub fn now() -> Result<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Ok(since.context("the clock is wrong")?.as_secs().try_into()?)
-}
+pub use crate::util::time::now;

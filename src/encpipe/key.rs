@@ -3,6 +3,7 @@
 use std::{fmt, fs::File, io::Read, path::Path};
 
 use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{copy::read_up_to, hydro};
@@ -94,6 +95,13 @@ impl Key {
         let mut key = Self([0; hydro::KEY]);
         hydro::pwhash(&mut key.0, passphrase.as_bytes())?;
         Ok(key)
+    }
+
+    /// 32 bytes that tell one key from another, and nothing about the key.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hash = Sha256::new_with_prefix(b"ezmail key fingerprint");
+        hash.update(self.0);
+        hash.finalize().into()
     }
 
     /// The bytes, for sealing and opening.

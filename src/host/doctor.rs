@@ -177,6 +177,18 @@ pub const TOOLS: &[Tool] = &[
         "openssh",
     ),
     tool(
+        "sshd",
+        "keeps backups in the tests",
+        "openssh-server",
+        "openssh",
+    ),
+    tool(
+        "/usr/lib/python3*/ensurepip",
+        "installs the S3 service of the tests",
+        "python3-venv",
+        "python",
+    ),
+    tool(
         "knotd",
         "serves the test world's signed zones",
         "knot",

@@ -52,6 +52,16 @@ impl Running {
     pub fn finish(self) -> String {
         hex::encode(self.0.finalize())
     }
+
+    /// 32 bytes.
+    pub fn finish_bytes(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
 }
 
 /// SHA-256 of a file's content.

@@ -4,6 +4,8 @@
 //! [`Task`]: quiet while all is well; when one fails, the error has the command line as a person
 //! would type it, how it ended, and the tail of what it said.
 
+mod stream;
+
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
@@ -13,6 +15,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+
+pub use stream::Stream;
 
 /// How much of a failed command's output the error carries.
 const TAIL: u64 = 2048;

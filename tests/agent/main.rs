@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod backup;
 mod console;
 mod settings;
 mod world;
@@ -62,7 +63,7 @@ fn a_second_apply_writes_nothing() {
             .lines()
             .filter(|l| l.ends_with(" unchanged"))
             .collect();
-        assert_eq!(steps.len(), 12, "{lines}");
+        assert_eq!(steps.len(), 13, "{lines}");
     }
 }
 

@@ -155,10 +155,21 @@ impl World {
         )
     }
 
+    /// By the answers that are kept.
+    pub fn run_kept(&self) -> Done {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ezmail-agent"));
+        command.args(["apply", "--kept"]);
+        let templates = project("airootfs/usr/share/ezmail/templates");
+        self.finish(command, &templates, &[])
+    }
+
     fn spawn(&self, mut command: Command, answers: &Path, templates: &Path, more: &[&str]) -> Done {
-        let root = self.path("");
-        command.arg("apply").arg("--root").arg(&root);
-        command.arg("--answers").arg(answers);
+        command.arg("apply").arg("--answers").arg(answers);
+        self.finish(command, templates, more)
+    }
+
+    fn finish(&self, mut command: Command, templates: &Path, more: &[&str]) -> Done {
+        command.arg("--root").arg(self.path(""));
         command.arg("--templates").arg(templates);
         command.args(["--memory", "1024"]).args(more);
         let output = command.output().unwrap();

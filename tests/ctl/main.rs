@@ -10,6 +10,8 @@ mod accounts;
 mod alias;
 mod answers;
 mod app_password;
+mod backup;
+mod backup_settings;
 mod check;
 mod daily;
 mod dkim;

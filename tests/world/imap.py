@@ -3,6 +3,8 @@
 stdin:  {"source", "host", "port", "timeout", "user", "password", "steps": [STEP...]}
 STEP:   ["fetch", FOLDER], ["append", FOLDER, BASE64], ["move", FOLDER, UID, FOLDER], ["folders"],
         ["wait", FOLDER, HEADER, VALUE, SECONDS]: fetch, once a message with such a header is there
+        ["fill", FOLDER, NAME, COUNT]: appends so many messages with Message-ID <NAME-i@fill> and the
+        flags of their number, making the folder; ["marks", FOLDER]: [[MESSAGE_ID, [FLAG...]]...]
 stdout: {"login": TEXT, "ended": TEXT or null, "results": [one for each step]}
         of fetch and wait: [{"uid", "flags", "raw"}...]
 """
@@ -72,12 +74,43 @@ def wait(client, folder, header, value, seconds):
         time.sleep(1)
 
 
+FLAGS = ["", "\\Seen", "\\Answered", "\\Flagged", "\\Seen \\Flagged", "$Forwarded"]
+
+
+def fill(client, folder, name, count):
+    client.create(f'"{folder}"')
+    for i in range(count):
+        text = f"Message-ID: <{name}-{i}@fill>\r\nSubject: {name} {i}\r\n\r\n"
+        text += f"line of {name} {i}\r\n" * (i % 50 + 1)
+        flags = f"({FLAGS[i % len(FLAGS)]})"
+        good(client.append(f'"{folder}"', flags, None, text.encode()))
+    return count
+
+
+def marks(client, folder):
+    good(client.select(f'"{folder}"', readonly=True))
+    found = []
+    wanted = "(FLAGS BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+    for part in good(client.uid("FETCH", "1:*", wanted)):
+        if isinstance(part, tuple):
+            flags = re.search(r"FLAGS \(([^)]*)\)", part[0].decode()).group(1).split()
+            # who looks first is no difference
+            flags = sorted(set(flags) - {"\\Recent"})
+            header = part[1].decode().split(":", 1)[1].strip()
+            found.append([header, flags])
+    return found
+
+
 def run(client, step):
     word, *rest = step
     if word == "fetch":
         return fetch(client, *rest)
     if word == "wait":
         return wait(client, *rest)
+    if word == "fill":
+        return fill(client, *rest)
+    if word == "marks":
+        return marks(client, *rest)
     if word == "folders":
         return [line.decode() for line in good(client.list())]
     if word == "append":

@@ -16,6 +16,7 @@ pub mod message;
 pub mod mx;
 pub mod namespace;
 pub mod shell;
+pub mod sshd;
 pub mod web;
 pub mod zones;
 

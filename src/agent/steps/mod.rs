@@ -4,6 +4,7 @@
 //! them undone; [`super::change`] then applies what was planned.
 
 mod answers;
+mod backup;
 mod configuration;
 mod console;
 mod database;
@@ -85,6 +86,9 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("console", "root's password", console::plan(input))?;
     let (certificate, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
     add("tls", "certificate", Ok(changes))?;
+    let changes = backup::plan(input).context("step 'backup' (keys and times of backups)")?;
+    let mut lines = said(&changes);
+    add("backup", "keys and times of backups", Ok(changes))?;
     let title = "domains, users and aliases";
     let (planned, changes) =
         database::plan(input).with_context(|| format!("step 'database' ({title})"))?;
@@ -96,11 +100,7 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     };
     let (keys, changes) =
         dkim::plan(input, &planned.keys).context("step 'dkim' (keys that sign mail)")?;
-    let lines = changes.iter().filter_map(|change| match change {
-        Change::Say(line) => Some(line.clone()),
-        _ => None,
-    });
-    let lines: Vec<String> = lines.collect();
+    lines.extend(said(&changes));
     add("dkim", "keys that sign mail", Ok(changes))?;
     let mail = configuration::plan(input, &keys);
     add("configuration", "files of the mail services", mail)?;
@@ -120,6 +120,15 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
         notes: Vec::new(),
     });
     Ok(steps)
+}
+
+/// The lines that have to be read.
+fn said(changes: &[Change]) -> Vec<String> {
+    let lines = changes.iter().filter_map(|change| match change {
+        Change::Say(line) => Some(line.clone()),
+        _ => None,
+    });
+    lines.collect()
 }
 
 /// Refuses what this version would get wrong in a way that harms, before anything is done.

@@ -20,7 +20,7 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     let (private_bytes, public_bytes) =
         match (input.target.read(&key)?, input.target.read(&public)?) {
             (Some(private), Some(public)) => (Zeroizing::new(private), public),
-            _ => generate()?,
+            _ => generate("ezmail")?,
         };
     let mut private = File::secret(key.clone(), Vec::new()).restarts(UNITS);
     private.content = private_bytes;
@@ -54,16 +54,16 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// A host key, private and public, as ssh-keygen makes it.
-fn generate() -> Result<(Zeroizing<Vec<u8>>, Vec<u8>)> {
-    let folder = tempfile::tempdir().context("creating a folder for the SSH host key")?;
+/// An Ed25519 key, private and public, as ssh-keygen makes it.
+pub(super) fn generate(comment: &str) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>)> {
+    let folder = tempfile::tempdir().context("creating a folder for an SSH key")?;
     let path = folder.path().join("key");
     let mut command = Command::new("ssh-keygen");
     command
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "ezmail", "-f"])
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f"])
         .arg(&path);
-    Task::new("making the SSH host key", command).run()?;
-    let read = |path| fs::read(path).context("reading the new SSH host key");
+    Task::new("making an SSH key", command).run()?;
+    let read = |path| fs::read(path).context("reading the new SSH key");
     Ok((
         Zeroizing::new(read(&path)?),
         read(&path.with_extension("pub"))?,

@@ -3,14 +3,16 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use super::Context;
+use super::{Context, ssh};
 use crate::{
     answers::{
         location::{Location, Scheme},
-        model::{Backup, Keep, Restore, Source},
+        model::{Backup, Keep, Restore, Schedule, Source},
         node::{Node, Text},
         rules::Rule,
     },
+    backup::passphrase,
+    encpipe::PASSFILE_LIMIT,
     mail::password,
     util::secret::Secret,
 };
@@ -27,13 +29,15 @@ pub(super) fn backup(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Backup> {
     let target = target.and_then(|value| location(Rule::BackupTarget, &value, value.text, cx));
     let schedule = match node.text("schedule") {
         Some(value) => schedule(&value, cx),
-        None => Some("daily".to_owned()),
+        None => Some(Schedule::default()),
     };
     let keep = keep(&node, cx);
     let (passphrase, passphrase_file) = cx.inline_or_file(&node, "passphrase");
     let passphrase = passphrase.and_then(|(value, text)| passphrase_of(&value, &text, cx));
     let (ssh_key, ssh_key_file) = cx.inline_or_file(&node, "ssh_key");
     let ssh_key = ssh_key.and_then(|(value, text)| private_key(&value, text, cx));
+    let host_key = node.text("host_key");
+    let host_key = host_key.and_then(|value| host_key_of(&value, cx));
     let (secret_key, secret_key_file) = cx.inline_or_file(&node, "secret_key");
     let secret_key = secret_key.and_then(|(value, text)| secret_of(&value, &text, cx));
     if let Some(target) = &target {
@@ -47,6 +51,7 @@ pub(super) fn backup(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Backup> {
         passphrase,
         ssh_key_file,
         ssh_key,
+        host_key,
         secret_key_file,
         secret_key,
     })
@@ -55,13 +60,25 @@ pub(super) fn backup(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Backup> {
 /// Reads `[restore]`.
 pub(super) fn restore(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Restore> {
     let node = root.table("restore")?;
-    if !root.has("backup") {
+    let missing = match root.table("backup") {
+        None if root.has("backup") => None,
+        None => Some((
+            "there is no `[backup]`, whose passphrase opens the backup",
+            "add `[backup]` with a `target`, and the `passphrase` that the backup was made with",
+        )),
+        Some(backup) if backup.has("passphrase") || backup.has("passphrase_file") => None,
+        Some(_) => Some((
+            "`[backup]` has no passphrase, which opens the backup",
+            "add the `passphrase` that the backup was made with, or a `passphrase_file`",
+        )),
+    };
+    if let Some((missing, help)) = missing {
         cx.report.add(
             Rule::RestoreBackup,
             "restore",
             root.key_span("restore"),
-            "there is no `[backup]`, whose passphrase opens the backup",
-            "add `[backup]` with a `target`, and the `passphrase` that the backup was made with",
+            missing,
+            help,
         );
     }
     let value = node.text("source")?;
@@ -82,20 +99,16 @@ fn location(rule: Rule, value: &Text<'_>, text: &str, cx: &mut Context<'_>) -> O
         .ok()
 }
 
-fn schedule(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
-    let text = value.text;
-    let number = |part: &str, end: u8| {
-        part.len() == 2 && part.parse::<u8>().is_ok_and(|n| n < end) && !part.starts_with('+')
-    };
-    let hour = text.split_once(':');
-    let hour = hour.is_some_and(|(hours, minutes)| number(hours, 24) && number(minutes, 60));
-    if !hour && !["hourly", "daily", "weekly"].contains(&text) {
-        let message = format!("`{text}` does not say how often");
-        let help = "write `\"hourly\"`, `\"daily\"`, `\"weekly\"`, or an hour such as `\"03:30\"`";
-        cx.about(Rule::BackupSchedule, value, message, help);
-        return None;
-    }
-    Some(text.to_owned())
+fn schedule(value: &Text<'_>, cx: &mut Context<'_>) -> Option<Schedule> {
+    let schedule = value.text.parse();
+    schedule
+        .map_err(|_| {
+            let message = format!("`{}` does not say how often", value.text);
+            let help = "write `\"hourly\"`, `\"daily\"`, `\"weekly\"`, `\"never\"`, or an hour \
+                        such as `\"03:30\"`";
+            cx.about(Rule::BackupSchedule, value, message, help);
+        })
+        .ok()
 }
 
 fn keep(backup: &Node<'_>, cx: &mut Context<'_>) -> Option<Keep> {
@@ -130,18 +143,43 @@ fn first_line(text: &Secret) -> &str {
 }
 
 fn passphrase_of(value: &Text<'_>, text: &Secret, cx: &mut Context<'_>) -> Option<Secret> {
-    let line = first_line(text);
+    let normal = passphrase::normal(first_line(text));
+    let line = normal.expose();
     let length = line.chars().count();
     let problem = match password::check_strength(line, &[]) {
         _ if length < MIN_PASSPHRASE => {
             format!("the passphrase has {length} characters; at least {MIN_PASSPHRASE} are needed")
         }
+        _ if line.len() > PASSFILE_LIMIT => format!(
+            "the passphrase has {} bytes; `encpipe` reads no more than {PASSFILE_LIMIT} from a file",
+            line.len()
+        ),
         Err(e) => e.to_string().replace("the password", "the passphrase"),
-        Ok(()) => return Some(Secret::new(line)),
+        Ok(()) => return Some(normal),
     };
-    let help = "make one with `encpipe -G`, and keep a copy where the server is not";
+    let help = "make one with `encpipe -G`, and keep a copy where the server is not; or leave it \
+                out: the server then makes one";
     cx.about(Rule::BackupPassphrase, value, problem, help);
     None
+}
+
+/// The other machine's own key.
+fn host_key_of(value: &Text<'_>, cx: &mut Context<'_>) -> Option<String> {
+    match ssh::parse(value.text) {
+        Ok((_, line)) => Some(line),
+        Err(message) => {
+            let behind = value.text.trim().split_once(' ');
+            let named = behind.is_some_and(|(_, rest)| ssh::parse(rest).is_ok());
+            let message = match named {
+                true => "there is something before the type of the key".to_owned(),
+                false => message,
+            };
+            let help = "write what `ssh-keyscan -t ed25519 HOST` prints behind the name, such as \
+                        `ssh-ed25519 AAAA…`";
+            cx.about(Rule::BackupHostKey, value, message, help);
+            None
+        }
+    }
 }
 
 fn secret_of(value: &Text<'_>, text: &Secret, cx: &mut Context<'_>) -> Option<Secret> {
@@ -187,11 +225,12 @@ fn openssh(text: &str) -> Result<(), &'static str> {
 
 /// Each scheme has its own kind of key.
 fn right_keys(node: &Node<'_>, scheme: Scheme, cx: &mut Context<'_>) {
-    let (own, other, other_scheme) = match scheme {
-        Scheme::Sftp => (None, ["secret_key", "secret_key_file"], "`s3://`"),
+    const SECRET: [&str; 2] = ["secret_key", "secret_key_file"];
+    let (own, other, other_scheme): (_, &[&str], _) = match scheme {
+        Scheme::Sftp => (None, &SECRET, "`s3://`"),
         Scheme::S3 => (
-            Some(["secret_key", "secret_key_file"]),
-            ["ssh_key", "ssh_key_file"],
+            Some(SECRET),
+            &["ssh_key", "ssh_key_file", "host_key"],
             "`sftp://`",
         ),
     };
@@ -227,6 +266,24 @@ mod tests {
         format!(
             "-----BEGIN OPENSSH PRIVATE KEY-----\n{base64}\n-----END OPENSSH PRIVATE KEY-----\n"
         )
+    }
+
+    #[test]
+    fn a_passphrase_from_paper_is_taken_with_its_blanks() {
+        let answers = |passphrase: &str| {
+            let target = "target = \"sftp://me@backup.example.net/srv\"";
+            let text = format!(
+                "{}\n[backup]\n{target}\npassphrase = \"{passphrase}\"\n",
+                crate::answers::example::toml()
+            );
+            crate::answers::parse(&text, "a").unwrap().backup.unwrap()
+        };
+        let made = passphrase::generate().unwrap();
+        let groups: Vec<_> = made.expose().as_bytes().chunks(4).collect();
+        let typed = String::from_utf8(groups.join(&b' ')).unwrap();
+        assert_eq!(answers(&typed).passphrase, Some(made));
+        let words = "wood stapler rain bridge";
+        assert_eq!(answers(words).passphrase, Some(Secret::new(words)));
     }
 
     #[test]

@@ -248,7 +248,13 @@ impl Context<'_> {
             Err(e) => e.to_string(),
         };
         let message = format!("the file `{name}` cannot be read: {problem}");
-        let help = "put it beside the answers file, under this name";
+        let help = match value.path.as_str() {
+            "backup.passphrase_file" => {
+                "put it beside the answers file, under this name; `ezmail answers recovery-sheet` \
+                 makes one"
+            }
+            _ => "put it beside the answers file, under this name",
+        };
         self.about(Rule::FileMissing, value, message, help);
         None
     }

@@ -66,7 +66,7 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Ssh {
 }
 
 /// The key's base64, and its line in one spelling.
-fn parse(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse(text: &str) -> Result<(String, String), String> {
     if text.contains("PRIVATE KEY") {
         return Err("this is a private key, which has to stay where it was made".to_owned());
     }

@@ -19,7 +19,7 @@ pub const PAIRS: &[Pair] = &[
     pair("tls", ["key", "key_file"], true),
     pair("smarthost", ["password", "password_file"], false),
     pair("network", ["interface", "mac"], false),
-    pair("backup", ["passphrase", "passphrase_file"], true),
+    pair("backup", ["passphrase", "passphrase_file"], false),
     pair("backup", ["ssh_key", "ssh_key_file"], false),
     pair("backup", ["secret_key", "secret_key_file"], false),
 ];
@@ -358,8 +358,10 @@ pub const KEYS: &[Key] = &[
         ),
     Key::new("backup", Kind::Table, "backups")
         .default("no backup is made")
-        .later("until a later version does, no backup is made by itself")
-        .doc("Where backups go, how often, and with what they are encrypted."),
+        .doc(
+            "Where backups go, how often, and with what they are encrypted. The first one is made \
+             soon after the server was set up.",
+        ),
     Key::new("backup.target", Kind::String, "an address of a folder")
         .required()
         .pattern("^(sftp|s3)://")
@@ -370,10 +372,11 @@ pub const KEYS: &[Key] = &[
         ),
     Key::new("backup.schedule", Kind::String, "a word or an hour")
         .default("`\"daily\"`")
-        .pattern("^(hourly|daily|weekly|([01][0-9]|2[0-3]):[0-5][0-9])$")
+        .pattern("^(hourly|daily|weekly|never|([01][0-9]|2[0-3]):[0-5][0-9])$")
         .example("\"03:30\"")
         .doc(
-            "How often: `hourly`, `daily` or `weekly`, or every day at an hour of `timezone`.",
+            "How often: `hourly`, `daily` (at 03:30), `weekly` (on Sunday at 03:30), or every day \
+             at an hour of `timezone`. `never`: only when `mailctl backup create` is called.",
         ),
     Key::new("backup.keep", Kind::Table, "how many backups are kept")
         .doc("How many backups stay; what is in none of these counts is deleted."),
@@ -391,16 +394,21 @@ pub const KEYS: &[Key] = &[
         .doc("The newest of each of so many months."),
     Key::new("backup.passphrase", Kind::String, "a passphrase")
         .secret()
+        .default("the server makes one; `mailctl backup passphrase` shows it")
         .example("\"…\"")
         .doc(
             "What backups are encrypted with: at least 20 characters, best what `encpipe -G` \
              prints. Keep a copy where the server is not: nobody opens a backup without it. \
-             Either this or `passphrase_file`.",
+             `ezmail answers recovery-sheet` prints one for paper. Either this or \
+             `passphrase_file`.",
         ),
     Key::new("backup.passphrase_file", Kind::String, "a file name")
         .pattern(FILE)
         .example("\"backup.passphrase\"")
-        .doc("The name of a file beside the answers that holds the passphrase in its first line."),
+        .doc(
+            "The name of a file beside the answers that holds the passphrase in its first line. \
+             `ezmail answers recovery-sheet` makes it if it is not there.",
+        ),
     Key::new("backup.ssh_key", Kind::String, "an SSH private key")
         .secret()
         .default("the server makes one and shows its public half")
@@ -413,6 +421,13 @@ pub const KEYS: &[Key] = &[
         .pattern(FILE)
         .example("\"backup_ed25519\"")
         .doc("The name of a file beside the answers that holds the SSH key."),
+    Key::new("backup.host_key", Kind::String, "an SSH public key")
+        .default("the key that the other machine shows at first is the one that it has to have")
+        .example("\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIP4kN02bKad5JFvgb0kscFl71RcEzVsNrCQwv8lcfGMO\"")
+        .doc(
+            "For `sftp://`: the key by which the other machine is known, without the name that \
+             `ssh-keyscan -t ed25519 HOST` prints before it.",
+        ),
     Key::new("backup.secret_key", Kind::String, "a secret key")
         .secret()
         .example("\"…\"")
@@ -422,12 +437,9 @@ pub const KEYS: &[Key] = &[
         .example("\"s3.secret\"")
         .doc("The name of a file beside the answers that holds the secret key in its first line."),
     Key::new("restore", Kind::Table, "a backup to begin with")
-        .later(
-            "this version refuses to set up a server from answers with `[restore]`, rather than \
-             an empty one: remove it, or boot an image that restores",
-        )
         .doc(
-            "A backup that a new server starts from. Passphrase and keys are those of `[backup]`.",
+            "A backup that a new server starts from. Passphrase and keys are those of `[backup]`, \
+             which has to have a passphrase.",
         ),
     Key::new("restore.source", Kind::String, "an address or a file name")
         .required()

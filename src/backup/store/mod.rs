@@ -1,12 +1,18 @@
 //! Where archives lie: a folder here, or one elsewhere.
 
 mod folder;
+mod open;
+mod s3;
+mod sftp;
 
 use std::io::{Read, Write};
 
 use anyhow::Result;
 
 pub use folder::Folder;
+pub use open::{Access, open, split};
+pub use s3::S3;
+pub use sftp::Sftp;
 
 /// A file in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]

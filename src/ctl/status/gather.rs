@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::{Counts, Report, Volume, today};
+use super::{Backups, Counts, Report, Volume, today};
 use crate::{
     agent::{health, release::Release, state::kept::Kept, status as agent_status},
+    backup::report::Report as Backed,
     ctl::{
         check::{self, area, finding::Area},
         daily::snapshot::Snapshot,
@@ -47,6 +48,7 @@ pub fn report(server: &Server) -> Result<Report> {
         volume: None,
         counts: None,
         certificate: Vec::new(),
+        backup: None,
         queue: None,
         today: None,
         dkim: Vec::new(),
@@ -67,6 +69,11 @@ impl Report {
                 self.hostname = Some(answers.hostname.to_string());
                 self.counts = noted(counts(server), &mut unknown);
                 self.dkim = noted(keys(server), &mut unknown).unwrap_or_default();
+                let backed = || Backed::read(&server.target.path(&server.paths.state));
+                self.backup = answers.backup.as_ref().map(|backup| Backups {
+                    target: backup.target.to_string(),
+                    report: noted(backed(), &mut unknown),
+                });
                 self.certificate = check::findings(server, &[Area::Certificate], &[]);
             }
             // the agent's own line says so

@@ -15,10 +15,13 @@ use super::check::{
     area::{queue::Queue, size, span},
     finding::{Finding, State},
 };
-use crate::agent::{
-    health::{Health, Service},
-    release::Release,
-    status::{MEMORY, Outcome, Status as Agent},
+use crate::{
+    agent::{
+        health::{Health, Service},
+        release::Release,
+        status::{MEMORY, Outcome, Status as Agent},
+    },
+    backup::report::Report as Backed,
 };
 
 /// Of what the agent said, and of a list, so many lines are shown.
@@ -45,6 +48,8 @@ pub struct Report {
     pub counts: Option<Counts>,
     /// What `mailctl check certificate` says.
     pub certificate: Vec<Finding>,
+    /// What is known about backups; none where none is configured.
+    pub backup: Option<Backups>,
     /// What waits.
     pub queue: Option<Queue>,
     /// The mail since midnight.
@@ -56,6 +61,16 @@ pub struct Report {
     pub last_check: Option<Vec<Finding>>,
     /// What could not be found out, and why.
     pub unknown: Vec<String>,
+}
+
+/// Backups.
+#[derive(Debug, Serialize)]
+pub struct Backups {
+    /// Where they go.
+    pub target: String,
+    /// What became of them, where that is known.
+    #[serde(flatten)]
+    pub report: Option<Backed>,
 }
 
 /// The space of a file system, in bytes.
@@ -86,6 +101,9 @@ impl Report {
         let mut lines = Vec::new();
         self.setup(&mut lines);
         self.mail(&mut lines);
+        if self.hostname.is_some() {
+            lines.push(("Backup", self.backed()));
+        }
         for text in self.dkim.iter().take(LINES) {
             lines.push(("Keys", text.clone()));
         }
@@ -179,6 +197,33 @@ impl Report {
         }
     }
 
+    /// The newest backup, and whether one was drilled.
+    fn backed(&self) -> String {
+        let Some(backup) = &self.backup else {
+            return "NONE is configured".to_owned();
+        };
+        let now = super::server::now().unwrap_or(0);
+        let ago = |time: i64| span((now - time).max(0).unsigned_abs());
+        let Some(report) = &backup.report else {
+            return "not known".to_owned();
+        };
+        let failed = report.last.as_ref().is_some_and(|run| run.error.is_some());
+        let failed = match failed {
+            true => "; LAST ONE FAILED",
+            false => "",
+        };
+        let Some(good) = &report.good else {
+            return format!("NONE YET{failed}");
+        };
+        let drill = match &report.drill {
+            None => "NEVER DRILLED".to_owned(),
+            Some(drill) if drill.error.is_some() => "DRILL FAILED".to_owned(),
+            Some(drill) => format!("drilled {} ago", ago(drill.begun)),
+        };
+        let (age, bytes) = (ago(good.begun), size(good.bytes));
+        format!("newest {age} old, {bytes}; {drill}{failed}")
+    }
+
     /// The names of what the last daily check found.
     fn last(&self) -> String {
         let Some(found) = &self.last_check else {
@@ -238,7 +283,11 @@ impl fmt::Display for Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{agent::health::tests::services_like, ctl::check::finding::Area};
+    use crate::{
+        agent::health::tests::services_like,
+        backup::report::{Drill, Run},
+        ctl::check::finding::Area,
+    };
 
     fn report(services: Vec<Service>, state: Option<&str>) -> Report {
         let mut agent = Agent::new(Outcome::Ready, Some("the volume EZMAIL".into()), None);
@@ -263,6 +312,7 @@ mod tests {
                 "expiry",
                 "It is valid until 2027-01-31.",
             )],
+            backup: None,
             queue: Some(Queue::default()),
             today: Some(Today {
                 accepted: 12,
@@ -340,5 +390,61 @@ mod tests {
         report.counts = None;
         report.certificate = Vec::new();
         insta::assert_snapshot!(screen(&report));
+    }
+
+    #[test]
+    fn backups_have_a_line() {
+        let services = services_like([("active", "running"); 6]);
+        let mut report = report(services, Some("/dev/vda"));
+        let line = |report: &Report| {
+            let text = screen(report);
+            let line = text.lines().find(|line| line.starts_with("Backup "));
+            line.unwrap().to_owned()
+        };
+        insta::assert_snapshot!(line(&report), @"Backup       NONE is configured");
+        report.backup = Some(Backups {
+            target: "sftp://backup@backup.example.net/srv".to_owned(),
+            report: Some(Backed::default()),
+        });
+        insta::assert_snapshot!(line(&report), @"Backup       NONE YET");
+        let now = crate::ctl::server::now().unwrap();
+        let run = Run {
+            begun: now - 7 * 3600,
+            ended: now,
+            id: None,
+            place: String::new(),
+            files: 1,
+            bytes: 3 << 30,
+            written: 1,
+            error: None,
+        };
+        let of = |report: &mut Report, change: &dyn Fn(&mut Backed)| {
+            let backup = report.backup.as_mut().unwrap();
+            change(backup.report.as_mut().unwrap());
+            line(report)
+        };
+        let good = of(&mut report, &|backed| {
+            backed.good = Some(run.clone());
+            backed.last = Some(run.clone());
+        });
+        insta::assert_snapshot!(good, @"Backup       newest 7 hours old, 3.0 GiB; NEVER DRILLED");
+        let drill = Drill {
+            begun: now - 3 * 86_400,
+            ended: now,
+            id: None,
+            files: 1,
+            bytes: 1,
+            mailboxes: 1,
+            messages: 1,
+            error: None,
+        };
+        let drilled = of(&mut report, &|backed| backed.drill = Some(drill.clone()));
+        insta::assert_snapshot!(drilled, @"Backup       newest 7 hours old, 3.0 GiB; drilled 3 days ago");
+        let failed = of(&mut report, &|backed| {
+            let error = Some("no answer".to_owned());
+            backed.drill.as_mut().unwrap().error = error.clone();
+            backed.last.as_mut().unwrap().error = error;
+        });
+        insta::assert_snapshot!(failed, @"Backup       newest 7 hours old, 3.0 GiB; DRILL FAILED; LAST ONE FAILED");
     }
 }

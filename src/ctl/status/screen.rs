@@ -12,8 +12,9 @@ const HEIGHT: usize = 23;
 const INDENT: usize = 13;
 
 /// Where there is more about a title.
-const MORE: [(&str, &str); 5] = [
+const MORE: [(&str, &str); 6] = [
     ("Answers", "journalctl -u ezmail-agent"),
+    ("Backup", "mailctl backup schedule"),
     ("Certificate", "mailctl check certificate"),
     ("Keys", "mailctl dkim list"),
     ("Last check", "mailctl check"),

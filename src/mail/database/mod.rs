@@ -55,6 +55,35 @@ pub fn open_copy(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
+/// Copies the database at `from` to the file `to` as it is at one moment, while others write to it,
+/// and checks the copy.
+///
+/// # Errors
+/// When it cannot be read, the copy cannot be written, or what was copied is damaged.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let what = || format!("copying the database {}", from.display());
+    if to.exists() {
+        std::fs::remove_file(to).with_context(what)?;
+    }
+    let source = open_to_read(from).with_context(what)?;
+    source.busy_timeout(std::time::Duration::from_secs(10))?;
+    let mut copy = Connection::open(to).with_context(what)?;
+    rusqlite::backup::Backup::new(&source, &mut copy)
+        .and_then(|b| b.run_to_completion(1024, std::time::Duration::from_millis(50), None))
+        .with_context(what)?;
+    check(&copy).with_context(what)
+}
+
+/// Whether a database is sound, by SQLite's own check.
+///
+/// # Errors
+/// What is damaged.
+pub fn check(db: &Connection) -> Result<()> {
+    let found: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    anyhow::ensure!(found == "ok", "the database is damaged: {found}");
+    Ok(())
+}
+
 /// Not read-only: what a cut of power left of a transaction has to be rolled back first. A file
 /// that cannot be written is read as it is.
 fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {

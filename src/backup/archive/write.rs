@@ -1,0 +1,278 @@
+//! The writing side.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+    thread::{self, JoinHandle},
+};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use tar::{EntryType, Header};
+
+use super::pipe::{Sender, pipe};
+use crate::{
+    backup::{
+        manifest::{MANIFEST, MARK, Mark},
+        store::Upload,
+    },
+    encpipe::{Encryptor, Key, encrypt},
+};
+
+/// zstd's own default: above it mail gets little smaller and much slower.
+const LEVEL: i32 = 3;
+
+/// What a tar entry says of a file beside its name and size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Its mode, without the type.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// When it was changed last, in seconds since 1970.
+    pub mtime: i64,
+}
+
+/// An archive that is being written.
+pub struct Writer {
+    tar: tar::Builder<zstd::Encoder<'static, Sender>>,
+    encryption: JoinHandle<Result<(Box<dyn Upload>, u64)>>,
+    content: u64,
+}
+
+/// An archive that is written but not yet in its place.
+pub struct Finished {
+    upload: Box<dyn Upload>,
+    /// How long it is, in bytes.
+    pub bytes: u64,
+    /// How much content of files is in it, in bytes.
+    pub content: u64,
+}
+
+impl Finished {
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// Those of [`Upload::commit`].
+    pub fn commit(self) -> Result<()> {
+        self.upload.commit()
+    }
+}
+
+impl Writer {
+    /// Begins an archive that goes to `upload`.
+    ///
+    /// # Errors
+    /// When there is no thread to be had, or `upload` cannot be written.
+    pub fn new(upload: Box<dyn Upload>, key: &Key, mark: &Mark) -> Result<Self> {
+        let (sender, reader) = pipe();
+        let key = key.clone();
+        let encryption = thread::Builder::new()
+            .name("encryption".to_owned())
+            .spawn(move || {
+                let mut upload = Counted {
+                    inner: upload,
+                    bytes: 0,
+                };
+                encrypt(reader, &mut upload, &key)?;
+                Ok((upload.inner, upload.bytes))
+            })
+            .context("starting a thread to encrypt")?;
+        let mut zstd = zstd::Encoder::new(sender, LEVEL).context("setting up zstd")?;
+        // in a thread of its own
+        zstd.multithread(1).context("setting up zstd")?;
+        zstd.include_checksum(true).context("setting up zstd")?;
+        let mut writer = Self {
+            tar: tar::Builder::new(zstd),
+            encryption,
+            content: 0,
+        };
+        let text = serde_json::to_string(mark).context("writing JSON")? + "\n";
+        let meta = Meta {
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+            mtime: mark.id.time,
+        };
+        let bytes = text.as_bytes();
+        match writer.entry(Path::new(MARK), meta, bytes.len() as u64, bytes) {
+            Ok(_) => Ok(writer),
+            Err(error) => Err(writer.cause(error)),
+        }
+    }
+
+    /// Adds a file of `size` bytes; returns the SHA-256 of what `data` gave.
+    ///
+    /// Where `data` ends early, the rest is zeros, and `None` is returned: the file has changed
+    /// while it was read, and the entry must not be used.
+    ///
+    /// # Errors
+    /// When `data` cannot be read, or the archive cannot be written; it is then to be given up, by
+    /// [`Writer::cause`].
+    pub fn file(
+        &mut self,
+        path: &Path,
+        meta: Meta,
+        size: u64,
+        data: impl Read,
+    ) -> Result<Option<[u8; 32]>> {
+        self.content += size;
+        self.entry(path, meta, size, data)
+    }
+
+    /// How much content of files was added, in bytes.
+    pub fn content(&self) -> u64 {
+        self.content
+    }
+
+    fn entry(
+        &mut self,
+        path: &Path,
+        meta: Meta,
+        size: u64,
+        data: impl Read,
+    ) -> Result<Option<[u8; 32]>> {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Regular);
+        header.set_size(size);
+        header.set_mode(meta.mode);
+        header.set_uid(meta.uid.into());
+        header.set_gid(meta.gid.into());
+        // tar knows no time before 1970
+        header.set_mtime(meta.mtime.try_into().unwrap_or(0));
+        let mut data = Hashed {
+            inner: data,
+            hash: Sha256::new(),
+            left: size,
+            short: false,
+        };
+        self.tar
+            .append_data(&mut header, path, &mut data)
+            .with_context(|| format!("adding {} to the archive", path.display()))?;
+        Ok((!data.short).then(|| data.hash.finalize().into()))
+    }
+
+    /// Adds the manifest, `size` bytes, and ends the archive.
+    ///
+    /// # Errors
+    /// As [`Writer::file`].
+    pub fn finish(mut self, manifest: impl Read, size: u64, time: i64) -> Result<Finished> {
+        let meta = Meta {
+            mode: 0o600,
+            uid: 0,
+            gid: 0,
+            mtime: time,
+        };
+        match self.entry(Path::new(MANIFEST), meta, size, manifest) {
+            Ok(Some(_)) => self.end(),
+            Ok(None) => bail!("the manifest has changed while it was read"),
+            Err(error) => Err(self.cause(error)),
+        }
+    }
+
+    /// Ends the archive of an earlier part, which has no manifest.
+    ///
+    /// # Errors
+    /// As [`Writer::file`].
+    pub fn end(self) -> Result<Finished> {
+        let content = self.content;
+        let ended = self
+            .tar
+            .into_inner()
+            .and_then(zstd::Encoder::finish)
+            .and_then(Sender::finish);
+        // what the thread says is the cause of what is seen here
+        let (upload, bytes) = join(self.encryption)?;
+        ended.context("compressing the archive")?;
+        Ok(Finished {
+            upload,
+            bytes,
+            content,
+        })
+    }
+
+    /// Gives the archive up; returns why it could not be written, if that is the cause of `error`.
+    pub fn cause(self, error: anyhow::Error) -> anyhow::Error {
+        // unfinished, so that the thread ends with an error of its own
+        drop(self.tar);
+        match join(self.encryption) {
+            Err(cause) if is_broken_pipe(&error) => cause,
+            _ => error,
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|e| e.downcast_ref::<io::Error>());
+    kinds
+        .map(io::Error::kind)
+        .any(|k| k == io::ErrorKind::BrokenPipe)
+}
+
+fn join<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
+    match handle.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+struct Counted {
+    inner: Box<dyn Upload>,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(data)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Exactly as many bytes as were promised, hashed on their way.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+    left: u64,
+    short: bool,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let most = out.len().min(self.left.try_into().unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let out = &mut out[..most];
+        let n = match self.short {
+            true => 0,
+            false => self.inner.read(out)?,
+        };
+        if n == 0 {
+            self.short = true;
+            out.fill(0);
+            self.left -= most as u64;
+            return Ok(most);
+        }
+        self.hash.update(&out[..n]);
+        self.left -= n as u64;
+        Ok(n)
+    }
+}
+
+/// A small file that is a stream of its own: `zstd | encpipe`.
+///
+/// # Errors
+/// When `data` cannot be read or `upload` written.
+pub fn small(mut upload: Box<dyn Upload>, key: &Key, data: impl Read) -> Result<()> {
+    let mut encryptor = Encryptor::new(&mut upload, key);
+    zstd::stream::copy_encode(data, &mut encryptor, LEVEL).context("compressing the manifest")?;
+    encryptor.finish().context("encrypting the manifest")?;
+    upload.commit()
+}

@@ -1,0 +1,205 @@
+//! The archives of a run: parts with messages, and the one that makes it whole.
+//!
+//! A part stays in the store as long as a backup needs it. What is in the last archive no other
+//! backup refers to, so that a backup can be removed by itself.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::Sink;
+use crate::{
+    backup::{
+        archive::{Finished, Meta, Writer},
+        index::{Index, Known},
+        manifest::{FORMAT, Mark},
+        name::BackupId,
+    },
+    encpipe::Key,
+};
+
+/// Where content goes.
+pub struct Archives<'a> {
+    sink: Option<Sink<'a>>,
+    index: &'a Index,
+    key: &'a Key,
+    id: BackupId,
+    part: u64,
+    open: Option<Open>,
+    parts: u32,
+    /// Whether all that comes now goes into the last archive.
+    last: bool,
+    written: u64,
+}
+
+struct Open {
+    name: String,
+    is_last: bool,
+    writer: Writer,
+    /// Entries that the index does not have, since nobody needs them.
+    unneeded: HashSet<PathBuf>,
+}
+
+impl<'a> Archives<'a> {
+    /// Of the run `id`, for `sink`; see [`super::PART`] for `part`.
+    pub fn new(sink: Sink<'a>, index: &'a Index, key: &'a Key, id: BackupId, part: u64) -> Self {
+        Self {
+            sink: Some(sink),
+            index,
+            key,
+            id,
+            part,
+            open: None,
+            parts: 0,
+            last: false,
+            written: 0,
+        }
+    }
+
+    /// Adds the bytes of a file; where they are, and their SHA-256, or `None` if the file got
+    /// shorter while it was read.
+    pub fn add(
+        &mut self,
+        path: &Path,
+        meta: Meta,
+        size: u64,
+        data: impl Read,
+    ) -> Result<Option<([u8; 32], Known)>> {
+        let full = |open: &Open| !open.is_last && open.writer.content() >= self.part;
+        if self.open.as_ref().is_some_and(full) {
+            self.end_part()?;
+        }
+        self.begin()?;
+        let index = self.index;
+        let open = self.open.as_mut().context("no archive is open")?;
+        let entry = unused(index, open, path)?;
+        let added = open.writer.file(&entry, meta, size, data);
+        let archive = open.name.clone();
+        match added {
+            Ok(Some(hash)) if index.content(&hash)?.is_none() => {
+                let known = Known { archive, entry };
+                index.put_content(&hash, size, &known)?;
+                Ok(Some((hash, known)))
+            }
+            Ok(hash) => {
+                open.unneeded.insert(entry);
+                let Some(hash) = hash else { return Ok(None) };
+                // a big file that was the same as another after all
+                let known = index.content(&hash)?.context("bytes that were known")?;
+                Ok(Some((hash, known)))
+            }
+            Err(error) => Err(match self.open.take() {
+                Some(open) => open.writer.cause(error),
+                None => error,
+            }),
+        }
+    }
+
+    /// Has all that comes now go into the archive that ends the run; its name.
+    pub fn last(&mut self) -> Result<String> {
+        if self.open.as_ref().is_some_and(|open| !open.is_last) {
+            self.end_part()?;
+        }
+        self.last = true;
+        self.begin()?;
+        Ok(self.id.archive())
+    }
+
+    /// Ends the run; how much was written in all.
+    pub fn finish(
+        mut self,
+        manifest: File,
+        time: i64,
+        needed: &[(Option<String>, u64)],
+    ) -> Result<u64> {
+        let size = manifest.metadata().context("the manifest")?.len();
+        let open = self.open.take().context("no archive is open")?;
+        let finished = open.writer.finish(manifest, size, time)?;
+        self.commit(&open.name, finished, Some(needed))?;
+        Ok(self.written)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        if self.open.is_some() {
+            return Ok(());
+        }
+        let is_store = matches!(self.sink, Some(Sink::Store(_)));
+        let is_last = !is_store || self.last;
+        let (name, part) = match is_last {
+            true => (self.id.archive(), None),
+            false => {
+                self.parts += 1;
+                (self.id.part(self.parts), Some(self.parts))
+            }
+        };
+        let upload = match &self.sink {
+            Some(Sink::Store(store)) => store.create(&name)?,
+            _ => match self.sink.take() {
+                Some(Sink::Stream(upload)) => upload,
+                _ => anyhow::bail!("there is nowhere to write to"),
+            },
+        };
+        let mark = Mark {
+            format: FORMAT,
+            id: self.id.clone(),
+            part,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let writer = Writer::new(upload, self.key, &mark)?;
+        self.index.begin_archive(&name)?;
+        self.open = Some(Open {
+            name,
+            is_last,
+            writer,
+            unneeded: HashSet::new(),
+        });
+        Ok(())
+    }
+
+    fn end_part(&mut self) -> Result<()> {
+        let open = self.open.take().context("no archive is open")?;
+        let finished = open.writer.end()?;
+        self.commit(&open.name, finished, None)
+    }
+
+    fn commit(
+        &mut self,
+        name: &str,
+        finished: Finished,
+        needed: Option<&[(Option<String>, u64)]>,
+    ) -> Result<()> {
+        let (bytes, content) = (finished.bytes, finished.content);
+        finished
+            .commit()
+            .with_context(|| format!("putting {name} in its place"))?;
+        match needed {
+            None => self.index.commit(name, bytes, content)?,
+            Some(needed) => {
+                self.index.forget(name)?;
+                self.index.needed(needed)?;
+                self.index.end()?;
+            }
+        }
+        self.written += bytes;
+        Ok(())
+    }
+}
+
+/// `path`, or a name like it that no entry of the archive has yet: a file that changed while it was
+/// read is added again.
+fn unused(index: &Index, open: &Open, path: &Path) -> Result<PathBuf> {
+    let mut entry = path.to_path_buf();
+    let mut number = 1;
+    while open.unneeded.contains(&entry) || index.has_entry(&open.name, &entry)? {
+        number += 1;
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".~{number}~"));
+        entry = name.into();
+    }
+    Ok(entry)
+}

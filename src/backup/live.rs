@@ -1,0 +1,209 @@
+//! The services of the running server, while a backup is made.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use super::create::{Hold, NoServices, Services};
+use crate::util::{guard::Guard, run::Task};
+
+/// How long sessions that are under way may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long valkey may take to write its memory to the disk.
+const SAVING: Duration = Duration::from_secs(120);
+
+/// Where valkey listens.
+const VALKEY: &str = "/run/valkey/valkey.sock";
+
+/// What of smtpd is paused: taking mail, delivering it here, sending it elsewhere; smtpctl's words.
+const SUBSYSTEMS: [&str; 3] = ["smtp", "mda", "mta"];
+
+/// The services of this machine.
+#[derive(Debug)]
+pub struct Live;
+
+impl Services for Live {
+    fn save_spam(&self) -> Result<()> {
+        if !is_active("valkey.service")? {
+            return Ok(());
+        }
+        save(VALKEY).context("having valkey write to the disk what the spam filter has learnt")
+    }
+
+    fn hold(&self) -> Result<Box<dyn Hold>> {
+        if !is_active("smtpd.service")? {
+            return NoServices.hold();
+        }
+        Ok(Box::new(Held::new()?))
+    }
+}
+
+/// Has smtpd go on, whatever of it was paused: for what runs after a backup that was killed.
+///
+/// # Errors
+/// When smtpd does not take the order.
+pub fn release() -> Result<()> {
+    if !is_active("smtpd.service")? {
+        return Ok(());
+    }
+    let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
+    for subsystem in paused(&status) {
+        smtpctl(&["resume", subsystem], "having smtpd go on")?;
+    }
+    Ok(())
+}
+
+struct Held {
+    under_way: Option<String>,
+    _guard: Guard,
+}
+
+impl Held {
+    fn new() -> Result<Self> {
+        let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
+        let already = paused(&status);
+        let running = SUBSYSTEMS.into_iter().filter(|s| !already.contains(s));
+        // what was paused by hand stays so
+        let running: Vec<&str> = running.collect();
+        let resume: Vec<String> = running
+            .iter()
+            .map(|s| format!("smtpctl resume {s}"))
+            .collect();
+        let guard = Guard::new(&resume.join("; "))?;
+        for subsystem in running {
+            smtpctl(&["pause", subsystem], "having smtpd hold mail for a moment")?;
+        }
+        let begun = Instant::now();
+        let mut under_way = busy()?;
+        while under_way.is_some() && begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(100));
+            under_way = busy()?;
+        }
+        Ok(Self {
+            under_way,
+            _guard: guard,
+        })
+    }
+}
+
+impl Hold for Held {
+    fn under_way(&self) -> Option<&str> {
+        self.under_way.as_deref()
+    }
+}
+
+fn busy() -> Result<Option<String>> {
+    Ok(under_way(&smtpctl(
+        &["show", "stats"],
+        "asking smtpd what is under way",
+    )?))
+}
+
+/// What `smtpctl show stats` says is under way.
+fn under_way(stats: &str) -> Option<String> {
+    let value = |key: &str| {
+        let line = stats
+            .lines()
+            .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
+        line.and_then(|v| v.trim().parse::<u64>().ok()).unwrap_or(0)
+    };
+    let counted = |count: u64, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        many => Some(format!("{many} {what}s")),
+    };
+    let found = [
+        counted(value("smtp.session"), "SMTP session"),
+        counted(value("scheduler.envelope.inflight"), "delivery"),
+    ];
+    let found: Vec<String> = found.into_iter().flatten().collect();
+    (!found.is_empty()).then(|| found.join(" and ").replace("deliverys", "deliveries"))
+}
+
+/// The subsystems that `smtpctl show status` says are paused.
+fn paused(status: &str) -> Vec<&'static str> {
+    let is_paused = |name: &&str| {
+        let mut lines = status.lines().map(str::to_ascii_lowercase);
+        lines.any(|l| l.starts_with(*name) && l.contains("paused"))
+    };
+    SUBSYSTEMS.into_iter().filter(is_paused).collect()
+}
+
+fn smtpctl(words: &[&str], what: &str) -> Result<String> {
+    let mut command = Command::new("smtpctl");
+    command.args(words);
+    Task::new(what, command).output()
+}
+
+fn is_active(unit: &str) -> Result<bool> {
+    let mut command = Command::new("systemctl");
+    command.args(["is-active", "--quiet", unit]);
+    // 3: it does not run, 4: there is no such unit
+    let status = Task::new(format!("asking whether {unit} runs"), command).status(&[0, 3, 4])?;
+    Ok(status == 0)
+}
+
+/// The command SAVE of valkey's protocol (RESP), which answers `+OK` when all is on the disk.
+fn save(socket: &str) -> Result<()> {
+    let mut stream = UnixStream::connect(socket).with_context(|| format!("opening {socket}"))?;
+    stream.set_read_timeout(Some(SAVING))?;
+    stream.write_all(b"SAVE\r\n")?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    match answer.trim_end() {
+        "+OK" => Ok(()),
+        other => bail!("valkey says: {}", other.trim_start_matches('-')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_said() {
+        let stats = "scheduler.envelope.inflight=2\nsmtp.session=1\nsmtp.session.inet4=9\n";
+        assert_eq!(
+            under_way(stats).as_deref(),
+            Some("1 SMTP session and 2 deliveries")
+        );
+        assert_eq!(under_way("smtp.session=0\nuptime=5\n"), None);
+    }
+
+    #[test]
+    fn what_is_paused_is_read() {
+        assert_eq!(paused("MDA running\nMTA paused\nSMTP running\n"), ["mta"]);
+        assert!(paused("MDA running\nMTA running\nSMTP running\n").is_empty());
+    }
+
+    #[test]
+    fn valkey_is_asked_and_its_answer_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let answering = thread::spawn(move || {
+            for answer in ["+OK\r\n", "-ERR no space\r\n"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                assert_eq!(line, "SAVE\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let path = path.to_str().unwrap();
+        save(path).unwrap();
+        assert_eq!(
+            save(path).unwrap_err().to_string(),
+            "valkey says: ERR no space"
+        );
+        answering.join().unwrap();
+    }
+}
