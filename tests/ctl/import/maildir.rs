@@ -197,4 +197,7 @@ fn what_is_wrong_is_said() {
     std::os::unix::fs::symlink("/", own.join("tmp")).unwrap();
     insta::assert_snapshot!(bad(&[ALICE, root]), @"mailctl: ROOT/var/vmail/example.org/alice/Maildir/tmp is no folder, or a link to one: move it away first");
     assert_eq!(fs::read_dir(own.join("cur")).unwrap().count(), 0);
+    fs::remove_dir_all(own.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/tmp", own.parent().unwrap()).unwrap();
+    insta::assert_snapshot!(bad(&[ALICE, root]), @"mailctl: ROOT/var/vmail/example.org/alice is no folder, or a link to one: move it away first");
 }

@@ -115,6 +115,7 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
         return print_there(&there, wanted);
     }
     let owner = server.target.ids("vmail", "vmail")?;
+    maildir::no_links(&server.target.path(&server.paths.mail), &copy)?;
     maildir::make_folder(&copy, owner)?;
     let _alone = alone(&copy)?;
     let doveadm = Doveadm::new(&remote)?;
@@ -193,6 +194,7 @@ fn alone(copy: &Path) -> Result<File> {
     let path = copy.join("lock");
     let mut options = std::fs::OpenOptions::new();
     let file = options
+        .custom_flags(maildir::NO_LINK)
         .write(true)
         .create(true)
         .truncate(false)

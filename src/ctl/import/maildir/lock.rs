@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, fchown},
     path::{Path, PathBuf},
     thread,
@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::message::NO_LINK;
 use crate::util::files;
 
 /// How long dovecot may hold a lock. It does for a moment.
@@ -99,7 +100,14 @@ impl Drop for Locked {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Option<String>> {
-    match fs::read(path) {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.read(true).custom_flags(NO_LINK).open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e).with_context(|| format!("reading {}", path.display())),

@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 /// Most bytes of a message: what is larger was made to fill a disk.
 const LIMIT: u64 = 512 << 20;
 
+/// For opening a file, and not what a link leads to.
+pub const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+
 /// What two files of the same message have in common.
 pub type Fingerprint = [u8; 32];
 
@@ -34,9 +37,8 @@ impl Message {
     /// `InvalidData`.
     pub fn read(path: &Path) -> io::Result<Self> {
         // whoever owns a Maildir could have put a link to somebody else's file there
-        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         let mut options = fs::OpenOptions::new();
-        let file = options.read(true).custom_flags(flags).open(path)?;
+        let file = options.read(true).custom_flags(NO_LINK).open(path)?;
         let data = file.metadata()?;
         if !data.is_file() {
             return Err(invalid("it is no file"));

@@ -17,9 +17,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 pub(super) use copy::{Folded, Job, Outcome, Passed};
+pub(super) use message::NO_LINK;
 pub(super) use name::here;
 pub(super) use source::{Folder, folders};
-pub(super) use target::make_folder;
+pub(super) use target::{make_folder, no_links};
 
 use super::report;
 use crate::{
@@ -78,13 +79,15 @@ pub fn run(server: &Server, user: &Address, from: &Path, options: &Options) -> R
 /// The work for a mailbox.
 ///
 /// # Errors
-/// When its owner cannot be known.
+/// When its owner cannot be known, or a link stands in its place.
 pub(super) fn job(server: &Server, user: &Address, options: &Options) -> Result<Job> {
     let home = server
         .target
         .path(&mailbox::folder(&server.paths.mail, user));
+    let maildir = home.join("Maildir");
+    no_links(&server.target.path(&server.paths.mail), &maildir)?;
     Ok(Job {
-        maildir: home.join("Maildir"),
+        maildir,
         owner: server.target.ids("vmail", "vmail")?,
         map: options.map.clone(),
         dry_run: options.dry_run,

@@ -178,6 +178,16 @@ fn is_folder(path: &Path) -> Result<bool> {
     }
 }
 
+/// That no link stands on the way from `root` down to `path`: what is below `root` belongs to the
+/// mail's own user, and root follows no links of others.
+///
+/// # Errors
+/// When one does, or a part of the way is no folder.
+pub fn no_links(root: &Path, path: &Path) -> Result<()> {
+    let ours = path.ancestors().take_while(|part| *part != root);
+    ours.map(is_folder).try_for_each(|part| part.map(drop))
+}
+
 /// Makes a folder, and those above it that are missing, for `owner` alone.
 ///
 /// # Errors
