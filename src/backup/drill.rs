@@ -91,7 +91,7 @@ fn fullest(opened: &Opened) -> Result<Vec<(String, u64)>> {
         Ok(())
     })?;
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts.truncate(SAMPLE);
     Ok(counts)
 }

@@ -30,7 +30,7 @@ pub fn kept(all: &[Candidate], keep: Keep) -> Result<BTreeSet<BackupId>> {
         for candidate in all.iter().filter(|c| c.modules == kind) {
             times.push((date(candidate.id.time)?, &candidate.id));
         }
-        times.sort_by(|a, b| b.1.time.cmp(&a.1.time));
+        times.sort_by_key(|(_, id)| std::cmp::Reverse(id.time));
         kept.extend(times.first().map(|(_, id)| (*id).clone()));
         let day = |d: Date| (i32::from(d.year()), i32::from(d.day_of_year()));
         let week = |d: Date| {

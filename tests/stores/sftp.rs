@@ -57,7 +57,7 @@ fn the_first_host_key_is_remembered_and_another_refused() {
     let sshd = Sshd::start();
     let store = sshd.store("b", &sshd.access());
     put(&store, "a", b"");
-    let known = fs::read_to_string(sshd.path("known_hosts")).unwrap();
+    let known = fs::read_to_string(sshd.path("ssh/known_hosts")).unwrap();
     assert!(
         known.contains(sshd.public("host").split(' ').nth(1).unwrap()),
         "{known}"

@@ -124,7 +124,7 @@ impl Sshd {
     pub fn access(&self) -> Access {
         Access {
             ssh_key: Some(self.path("key")),
-            known_hosts: self.path("known_hosts"),
+            known_hosts: self.path("ssh/known_hosts"),
             ..Access::default()
         }
     }
@@ -142,7 +142,7 @@ impl Sshd {
 
     /// Makes another key the one of the host.
     pub fn change_host_key(&self) -> String {
-        let mut known = fs::File::create(self.path("known_hosts")).unwrap();
+        let mut known = fs::File::create(self.path("ssh/known_hosts")).unwrap();
         writeln!(
             known,
             "[127.0.0.1]:{} {}",

@@ -25,6 +25,7 @@ use super::{
     command::Destination,
     trouble::{self, Failure},
 };
+use crate::util::files;
 
 /// How long ssh may take until the server speaks SFTP.
 const BEGINNING: Duration = Duration::from_secs(60);
@@ -57,6 +58,10 @@ impl Connection {
         if !to.key.is_file() {
             // ssh would only say that it is not let in
             bail!("there is no SSH key {} to log in with", to.key.display());
+        }
+        if let Some(folder) = to.known_hosts.parent() {
+            // ssh does not mind if it cannot remember a key, and would take any other next time
+            files::create_dir_all(folder)?;
         }
         let pinned = to.host_key.as_deref().map(pin).transpose()?;
         let command = to.command(pinned.as_ref().map(|file| file.path().to_owned()));

@@ -1,0 +1,84 @@
+//! Backups and restores that are killed, at moments all along their way.
+
+use crate::{
+    people::{Boxes, Person, wait_until_delivered},
+    run,
+    world::{World, appliance::Appliance, sshd::Sshd},
+};
+
+/// How often each is killed.
+const MOMENTS: u32 = 10;
+
+/// How many seconds `command` takes by itself.
+fn takes(machine: &Appliance, command: &str) -> f64 {
+    let script = format!("a=$(date +%s%N); {command} >/dev/null; b=$(date +%s%N); echo $((b - a))");
+    run(machine, &script).trim().parse::<f64>().unwrap() / 1e9
+}
+
+/// Starts `command`, kills it after `seconds` and waits; whether it was there to be killed.
+fn kill_after(machine: &Appliance, command: &str, seconds: f64) -> bool {
+    let script = format!(
+        "{command} >/tmp/killed 2>&1 & pid=$!; sleep {seconds:.2}; kill -9 $pid 2>/dev/null && echo killed; \
+         wait $pid 2>/dev/null; true"
+    );
+    run(machine, &script).contains("killed")
+}
+
+/// What must be so whenever nothing is under way.
+fn all_is_well(machine: &Appliance) {
+    let script = "for i in $(seq 60); do \
+        s=$(smtpctl show status 2>/dev/null) && ! echo \"$s\" | grep -q paused && \
+        systemctl -q is-active smtpd dovecot rspamd valkey && \
+        ! systemctl -q is-active ezmail-switch.service && exit 0; sleep 2; done; \
+        smtpctl show status; systemctl --no-pager status smtpd dovecot ezmail-switch; exit 1";
+    run(machine, script);
+}
+
+/// A backup that is killed leaves smtpd running and the store with whole backups only.
+pub fn a_backup(machine: &Appliance, sshd: &Sshd) {
+    let create = "mailctl backup create --full";
+    let whole = takes(machine, create);
+    let mut killed = 0;
+    for moment in 0..MOMENTS {
+        let after = whole * f64::from(moment) / f64::from(MOMENTS);
+        killed += u32::from(kill_after(machine, create, after));
+        all_is_well(machine);
+    }
+    assert!(
+        killed >= MOMENTS - 2,
+        "only {killed} were there to be killed"
+    );
+    // every backup that is listed is whole, and the next one is made as ever
+    run(machine, "mailctl backup create");
+    run(machine, "mailctl backup verify --all");
+    run(
+        machine,
+        "mailctl backup prune --daily 1 --weekly 0 --monthly 0 --yes",
+    );
+    let left = sshd.names().unwrap();
+    assert!(left.iter().all(|n| !n.starts_with('.')), "{left:?}");
+}
+
+/// A restore that is killed leaves the server as it was, or as the backup has it; mail is there.
+pub fn a_restore(machine: &Appliance, world: &World, people: &[Person], before: &Boxes) {
+    let restore = "mailctl restore --yes";
+    let whole = takes(machine, restore);
+    all_is_well(machine);
+    Boxes::read(world, people).has_all_of(before);
+    let mut killed = 0;
+    for moment in 0..MOMENTS {
+        let after = whole * f64::from(moment) / f64::from(MOMENTS);
+        killed += u32::from(kill_after(machine, restore, after));
+        all_is_well(machine);
+        wait_until_delivered(machine);
+        Boxes::read(world, people).has_all_of(before);
+    }
+    assert!(
+        killed >= MOMENTS - 2,
+        "only {killed} were there to be killed"
+    );
+    run(machine, restore);
+    all_is_well(machine);
+    assert!(Boxes::read(world, people).len() >= before.len());
+    run(machine, "mailctl restore --drop-old --yes");
+}
