@@ -54,11 +54,11 @@ impl Doveadm {
         command
     }
 
-    /// The folders there.
+    /// The folders there; and what to know of those that the other server lists and does not open.
     ///
     /// # Errors
     /// When the other server cannot be reached, or refuses the login.
-    pub fn list(&self, remote: &Remote<'_>) -> Result<Vec<There>> {
+    pub fn list(&self, remote: &Remote<'_>) -> Result<(Vec<There>, Option<String>)> {
         let command = self.command(&[
             "-o",
             "mail_driver=imapc",
@@ -71,10 +71,19 @@ impl Doveadm {
             "*",
         ]);
         let done = Task::new("listing the folders there", command).outcome()?;
-        if !done.status.success() {
-            bail!(refusal(remote, &String::from_utf8_lossy(&done.stderr)));
+        let found = folders::parse(&String::from_utf8_lossy(&done.stdout));
+        let said = String::from_utf8_lossy(&done.stderr);
+        if done.status.success() {
+            return Ok((found, None));
         }
-        Ok(folders::parse(&String::from_utf8_lossy(&done.stdout)))
+        if found.is_empty() {
+            bail!(refusal(remote, &said));
+        }
+        let note = format!(
+            "a folder there cannot be opened and is left out: {}",
+            errors(&said).first().copied().unwrap_or(said.trim())
+        );
+        Ok((found, Some(note)))
     }
 
     /// Brings the copy to what is there, of the folders in `selection`; returns what there is to know.
@@ -144,17 +153,21 @@ fn count(maildir: &Path) -> u64 {
         .count() as u64
 }
 
-/// What went wrong, and what helps.
-fn refusal(remote: &Remote<'_>, said: &str) -> String {
-    let place = remote.place;
-    let errors: Vec<&str> = said
-        .lines()
+/// The errors and warnings in what doveadm said.
+fn errors(said: &str) -> Vec<&str> {
+    said.lines()
         .filter_map(|line| {
             line.split_once(": Error: ")
                 .or(line.split_once(": Warning: "))
         })
         .map(|(_, what)| what)
-        .collect();
+        .collect()
+}
+
+/// What went wrong, and what helps.
+fn refusal(remote: &Remote<'_>, said: &str) -> String {
+    let place = remote.place;
+    let errors = errors(said);
     let has = |text: &str| said.contains(text);
     let certificate = [
         "invalid SSL certificate",

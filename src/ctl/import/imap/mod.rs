@@ -106,12 +106,13 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
         home: &copy,
         prefix: None,
     };
-    let there = Doveadm::new(&remote)?.list(&remote)?;
+    let (there, note) = Doveadm::new(&remote)?.list(&remote)?;
     let prefix = folders::prefix(&there);
     remote.prefix = prefix;
     let there = folders::stripped(there, prefix);
     let there = chosen(there, wanted)?;
     if wanted.options.dry_run {
+        note.iter().for_each(|note| accounts::remark(note));
         return print_there(&there, wanted);
     }
     let owner = server.target.ids("vmail", "vmail")?;
@@ -119,7 +120,7 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     maildir::make_folder(&copy, owner)?;
     let _alone = alone(&copy)?;
     let doveadm = Doveadm::new(&remote)?;
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = note.into_iter().collect();
     let total = there.iter().map(|t| t.messages).sum();
     for selection in selections(wanted) {
         notes.extend(doveadm.mirror(&remote, &selection, total)?);
