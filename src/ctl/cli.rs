@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, backup, check, daily, dkim, dns, domain, log, output, queue,
-    roundtrip, server::Server, service, spam, status, user,
+    alias, answers, app_password, backup, check, daily, dkim, dns, domain, import, log, output,
+    queue, roundtrip, server::Server, service, spam, status, user,
 };
 use crate::programs;
 
@@ -97,6 +97,9 @@ Examples:
         #[arg(long)]
         show: bool,
     },
+    /// Move in: mail, users and keys of another server
+    #[command(subcommand)]
+    Import(import::Import),
     #[command(subcommand)]
     Queue(queue::Queue),
     Log(log::Log),
@@ -142,6 +145,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Check(command) => check::run(&command, &server),
+        Command::Import(command) => import::run(command, &server),
         Command::Queue(command) => queue::run(command, &server),
         Command::Log(args) => log::run(&args, &server),
         Command::Spam(command) => spam::run(command, &server),

@@ -13,6 +13,7 @@ pub mod daily;
 pub mod dkim;
 pub mod dns;
 pub mod domain;
+pub mod import;
 pub mod log;
 pub mod logins;
 pub mod output;

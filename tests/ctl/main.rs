@@ -17,6 +17,7 @@ mod daily;
 mod dkim;
 mod dns;
 mod domain;
+mod import;
 mod operations;
 mod server;
 mod status;

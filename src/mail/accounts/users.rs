@@ -1,6 +1,6 @@
 //! Users: mailboxes and who may open them.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
 use super::{
@@ -151,6 +151,18 @@ fn put_password(db: &Connection, user: i64, hash: &str, now: i64) -> Result<(), 
         params![user, hash, now],
     )?;
     Ok(())
+}
+
+/// The hash of a user's password; none if it has none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn password_hash(db: &Connection, address: &Address) -> Result<Option<String>, AccountError> {
+    let hash = "SELECT hash FROM credential JOIN user ON user.id = user_id
+                JOIN domain ON domain.id = domain_id
+                WHERE kind = 'password' AND local_part = ?1 AND name = ?2";
+    let named = params![address.local, address.domain.as_str()];
+    Ok(db.query_row(hash, named, |row| row.get(0)).optional()?)
 }
 
 /// Gives a user another password.
