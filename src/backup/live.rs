@@ -15,6 +15,8 @@ use crate::util::{guard::Guard, run::Task};
 
 /// How long sessions that are under way may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the last of it may take to be done with.
+const SETTLING: Duration = Duration::from_millis(500);
 /// How long valkey may take to write its memory to the disk.
 const SAVING: Duration = Duration::from_secs(120);
 
@@ -85,6 +87,8 @@ impl Held {
             thread::sleep(Duration::from_millis(100));
             under_way = busy()?;
         }
+        // what has just been delivered leaves the queue
+        thread::sleep(SETTLING);
         Ok(Self {
             under_way,
             _guard: guard,
@@ -113,17 +117,19 @@ fn under_way(stats: &str) -> Option<String> {
             .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
         line.and_then(|v| v.trim().parse::<u64>().ok()).unwrap_or(0)
     };
-    let counted = |count: u64, what: &str| match count {
+    let counted = |count: u64, one: &str, many: &str| match count {
         0 => None,
-        1 => Some(format!("1 {what}")),
-        many => Some(format!("{many} {what}s")),
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
     };
+    // an envelope "in flight" may be one that waits until mda or mta go on
+    let deliveries = value("mda.running") + value("mta.task.running");
     let found = [
-        counted(value("smtp.session"), "SMTP session"),
-        counted(value("scheduler.envelope.inflight"), "delivery"),
+        counted(value("smtp.session"), "SMTP session", "SMTP sessions"),
+        counted(deliveries, "delivery", "deliveries"),
     ];
     let found: Vec<String> = found.into_iter().flatten().collect();
-    (!found.is_empty()).then(|| found.join(" and ").replace("deliverys", "deliveries"))
+    (!found.is_empty()).then(|| found.join(" and "))
 }
 
 /// The subsystems that `smtpctl show status` says are paused.
@@ -170,7 +176,8 @@ mod tests {
 
     #[test]
     fn what_is_under_way_is_said() {
-        let stats = "scheduler.envelope.inflight=2\nsmtp.session=1\nsmtp.session.inet4=9\n";
+        let stats =
+            "mda.running=1\nmta.task=3\nmta.task.running=1\nsmtp.session=1\nsmtp.session.inet4=9\n";
         assert_eq!(
             under_way(stats).as_deref(),
             Some("1 SMTP session and 2 deliveries")

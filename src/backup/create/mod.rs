@@ -195,7 +195,7 @@ pub fn create(
     let hold = services.hold()?;
     if let Some(what) = hold.under_way() {
         notes.push(format!(
-            "{what} was under way when the backup was completed: a message of that moment may be \
+            "still under way when the backup was completed: {what}; a message of that moment may be \
              missing, or twice in it"
         ));
     }
