@@ -15,11 +15,10 @@ use super::{
     discover::{self, Found},
     execute::{execute, summary},
     paths::Paths,
-    services,
+    restore, services,
     state::{self, State, format, kept::Kept},
     status,
     status::{Outcome, Status},
-    steps,
     target::Target,
     wanted::{self, Origin},
 };
@@ -88,10 +87,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// How long an apply of the kept answers waits for another apply to end.
-const WAIT: Duration = Duration::from_secs(60);
+pub const WAIT: Duration = Duration::from_secs(60);
 
 /// One apply at a time, for whose end `wait` is waited; the lock ends with the process.
-fn lock(target: &Target, wait: Duration) -> Result<fs::File> {
+///
+/// # Errors
+/// When it runs on, or the lock cannot be made.
+pub fn lock(target: &Target, wait: Duration) -> Result<fs::File> {
     let path = target.path(Path::new("/run/ezmail/lock"));
     files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
     let file = fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -122,6 +124,10 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         state = state::open_existing(&paths)?;
         note(state.as_ref(), status);
     }
+    if !options.dry_run {
+        // before anything of the state is read
+        restore::go_on(target, &paths, place && !options.kept)?;
+    }
     format::check_in(target, &paths)?;
     let kept = Kept::read(target, &paths)?;
     let origin = match options.answers {
@@ -139,9 +145,10 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         complain(format_args!("{REFUSED}: {CARRIED_ON}"));
     }
     if let (true, None, Some(device)) = (place, &state, &wanted.answers.state) {
-        steps::refuse(&wanted.answers)?;
         note(Some(&state::create(device, &paths)?), status);
     }
+    let restored = restore::at_first_boot(options, target, &paths, &wanted, &kept)?;
+    status.steps.extend(restored);
     if let Err(error) = execute(options, target, &paths, &wanted, status) {
         if options.dry_run {
             return Err(error);

@@ -43,7 +43,6 @@ pub fn execute(
 ) -> Result<()> {
     let answers = &wanted.answers;
     status.source = Some(wanted.source.clone());
-    steps::refuse(answers)?;
     let templates = match &options.templates {
         Some(folder) => folder.clone(),
         None => target.path(Path::new(TEMPLATES)),

@@ -23,6 +23,7 @@ pub mod paths;
 pub mod permissions;
 pub mod release;
 pub mod render;
+pub mod restore;
 pub mod services;
 pub mod shadow;
 pub mod state;

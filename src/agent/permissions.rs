@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::{
     change::{Change, Entry},
+    discover::Beside,
     execute::TEMPLATES,
     paths::Paths,
     state::kept::Kept,
@@ -39,6 +40,7 @@ pub fn planned(target: &Target, paths: &Paths) -> Result<Vec<Difference>> {
         answers: answers.context("there are no answers yet")?,
         source: String::new(),
         found: None,
+        beside: Beside::Nothing("kept answers have no files beside them"),
         refused: None,
     };
     let steps = steps::plan(&Input {

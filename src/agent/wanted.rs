@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use super::{
     console::say,
-    discover::Found,
+    discover::{Beside, Found},
     passwords,
     state::kept::{self, Kept},
 };
@@ -19,6 +19,8 @@ pub struct Wanted {
     pub source: String,
     /// The text to keep as that which came last from outside, if they did.
     pub found: Option<Secret>,
+    /// The folder that they were found in.
+    pub beside: Beside,
     /// What was wrong with the answers that were found in place of these, if something was.
     pub refused: Option<anyhow::Error>,
 }
@@ -44,8 +46,11 @@ pub enum Origin {
 /// # Errors
 /// When there are no answers that can be applied, and not because none were given.
 pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Result<Option<Wanted>> {
-    let checked = found.and_then(|f| f.map(|f| check(&f).map(|a| (a, f.source))).transpose());
-    let (answers, source) = match (checked, kept.current()) {
+    let checked = found.and_then(|f| {
+        f.map(|f| check(&f).map(|a| (a, f.source, f.beside)))
+            .transpose()
+    });
+    let (answers, source, beside) = match (checked, kept.current()) {
         (Ok(Some(new)), _) => new,
         (Ok(None), current) => return Ok(current?.map(|answers| as_kept(answers, None))),
         // what is kept is all that the server has been so far
@@ -97,6 +102,7 @@ pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Resu
         answers,
         source,
         found,
+        beside,
         refused: None,
     }))
 }
@@ -107,6 +113,7 @@ fn as_kept(answers: Answers, refused: Option<anyhow::Error>) -> Wanted {
         answers,
         source: KEPT.to_owned(),
         found: None,
+        beside: Beside::Nothing("kept answers have no files beside them"),
         refused,
     }
 }
@@ -172,6 +179,7 @@ mod tests {
             name: "answers.toml".into(),
             bytes: Zeroizing::new(text.as_bytes().to_vec()),
             files: BTreeMap::new(),
+            beside: Beside::Nothing("a test"),
         }))
     }
 

@@ -33,13 +33,20 @@
 //! | [`drill`] | restores a backup to see whether it can be |
 //! | [`retention`], [`prune`] | which backups stay; removes the others |
 //! | [`report`] | what the last backup and the last drill gave |
+//! | [`incoming`] | a new state, made ready before the switch |
+//! | [`job`] | the switch, with what stops and starts around it |
+//! | [`meter`] | tells how far it is |
+//! | [`space`] | whether a new state fits beside the one that is there |
+//! | [`switch`] | from one state to another in one step, and back |
 
 pub mod archive;
 pub mod catalog;
 pub mod create;
 pub mod drill;
 pub mod extract;
+pub mod incoming;
 pub mod index;
+pub mod job;
 pub mod live;
 pub mod manifest;
 pub mod meter;
@@ -56,4 +63,5 @@ pub mod settings;
 pub mod sheet;
 pub mod space;
 pub mod store;
+pub mod switch;
 pub mod walk;

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::{
     alias, answers, app_password, backup, check, daily, dkim, dns, domain, import, log, output,
-    queue, roundtrip, server::Server, service, spam, status, user,
+    queue, restore, roundtrip, server::Server, service, spam, status, user,
 };
 use crate::programs;
 
@@ -108,6 +108,7 @@ Examples:
     #[command(subcommand)]
     Service(service::ServiceCommand),
     Test(roundtrip::Test),
+    Restore(restore::Restore),
     /// Print a completion script for a shell
     #[command(after_help = "\
 Example:
@@ -150,6 +151,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Log(args) => log::run(&args, &server),
         Command::Spam(command) => spam::run(command, &server),
         Command::Service(command) => service::run(command, &server),
+        Command::Restore(args) => restore::run(&args, &server),
         Command::Test(args) => roundtrip::run(&args, &server),
         Command::Completions { shell } => {
             programs::print_completion("mailctl", shell).map(|()| ExitCode::SUCCESS)

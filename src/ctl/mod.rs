@@ -18,6 +18,7 @@ pub mod log;
 pub mod logins;
 pub mod output;
 pub mod queue;
+pub mod restore;
 pub mod roundtrip;
 pub mod server;
 pub mod service;

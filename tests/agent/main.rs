@@ -5,6 +5,7 @@
 
 mod backup;
 mod console;
+mod restore;
 mod settings;
 mod world;
 

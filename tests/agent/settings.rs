@@ -174,14 +174,3 @@ fn another_certificate_after_that_of_the_answers_stays() {
     apply(&world, &host);
     assert_eq!(fs::read_to_string(&path).unwrap(), "from an authority");
 }
-
-#[test]
-fn a_restore_is_refused_rather_than_left_out() {
-    let world = World::new();
-    let done = world.apply(&world::good("moved"));
-    assert_eq!(done.status.code(), Some(1));
-    insta::assert_snapshot!(done.stderr(), @"ezmail-agent: the answers have `[restore]` from s3://AKIAIOSFODNN7EXAMPLE@s3.example.net/bucket/mail, and this version cannot restore: nothing was changed. Remove `[restore]` to set up an empty server, or boot an image that restores");
-    assert!(!world.path("var/lib/ezmail").exists());
-    let dry = world.run(&world::good("moved"), &["--dry-run"]);
-    assert_eq!(dry.status.code(), Some(1));
-}

@@ -19,6 +19,7 @@ mod dns;
 mod domain;
 mod import;
 mod operations;
+mod restore;
 mod server;
 mod status;
 mod user;

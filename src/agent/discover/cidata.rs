@@ -59,7 +59,8 @@ fn look_on(device: &Device) -> Result<Result<Found, String>> {
         return Ok(Err("it has no file system that can be read".to_owned()));
     }
     let source = format!("{FILE} on the volume cidata ({})", device.path.display());
-    volume::mounted(device, |folder| read(folder, source))
+    let found = volume::mounted(device, |folder| read(folder, source))?;
+    Ok(found.map(|found| found.on(device, Path::new(""))))
 }
 
 /// As [`look_on`], of a folder.

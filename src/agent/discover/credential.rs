@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{Found, MAX_FILE, MAX_FILES, Source, read_limited};
+use super::{Beside, Found, MAX_FILE, MAX_FILES, Source, read_limited};
 use crate::answers;
 
 /// The credential with the answers.
@@ -81,6 +81,10 @@ fn read(folder: &Path, source: String) -> Result<Found> {
         name: NAME.to_owned(),
         bytes,
         files,
+        beside: Beside::Nothing(
+            "credentials are small: give the address of the backup, sftp:// or s3://, or put answers \
+             and backup onto a volume with the label EZMAIL",
+        ),
     })
 }
 

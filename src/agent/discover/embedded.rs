@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use zeroize::Zeroizing;
 
-use super::{Found, Source};
+use super::{Beside, Found, Source};
 use crate::{
     agent::block::{self, Device},
     answers::{
@@ -38,6 +38,11 @@ impl Source for Embedded {
             name: content.name,
             bytes: content.bytes,
             files: content.files,
+            beside: Beside::Nothing(
+                "the image has room for answers and key files, and for no backup: put answers and \
+                 backup onto a volume with the label EZMAIL, or give the address of the backup, \
+                 sftp:// or s3://",
+            ),
         }))
     }
 }

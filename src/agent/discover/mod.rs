@@ -11,12 +11,16 @@ mod trouble;
 pub mod volume;
 pub mod web;
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
-use super::console::say;
+use super::{block::Device, console::say};
 use crate::answers::{self, Answers, Report};
 
 /// Largest file beside the answers that is taken along, in bytes, and how many of them.
@@ -33,6 +37,40 @@ pub struct Found {
     pub bytes: Zeroizing<Vec<u8>>,
     /// The small files beside it by name: the answers may name some of them.
     pub files: BTreeMap<String, Zeroizing<Vec<u8>>>,
+    /// The folder that it is in, for a file that is not small.
+    pub beside: Beside,
+}
+
+/// The folder that answers were found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Beside {
+    /// A folder of this machine.
+    Folder(PathBuf),
+    /// One on a volume, which is not mounted.
+    Volume {
+        /// The volume.
+        device: Box<Device>,
+        /// The folder on it.
+        folder: PathBuf,
+    },
+    /// None: why there is room for small files only.
+    Nothing(&'static str),
+}
+
+impl Beside {
+    /// Hands the folder to `read`; a volume is mounted for as long as that takes, to be read only.
+    ///
+    /// # Errors
+    /// When there is no folder, the volume cannot be mounted, and those of `read`.
+    pub fn with<T>(&self, read: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Folder(folder) => read(folder),
+            Self::Volume { device, folder } => {
+                volume::mounted(device, |root| read(&root.join(folder)))
+            }
+            Self::Nothing(why) => bail!("{why}"),
+        }
+    }
 }
 
 impl Found {
@@ -50,8 +88,9 @@ impl Found {
             .to_string_lossy()
             .into_owned();
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         let mut files = BTreeMap::new();
-        for entry in fs::read_dir(folder.unwrap_or(Path::new("."))).with_context(what)? {
+        for entry in fs::read_dir(folder).with_context(what)? {
             let entry = entry.with_context(what)?;
             let Ok(beside) = entry.file_name().into_string() else {
                 continue;
@@ -74,7 +113,18 @@ impl Found {
             name,
             bytes,
             files,
+            beside: Beside::Folder(folder.to_path_buf()),
         })
+    }
+
+    /// The same, found on a volume that was mounted to read it.
+    #[must_use]
+    pub fn on(mut self, device: &Device, folder: &Path) -> Self {
+        self.beside = Beside::Volume {
+            device: Box::new(device.clone()),
+            folder: folder.to_path_buf(),
+        };
+        self
     }
 
     /// Checks the answers.
@@ -215,6 +265,7 @@ mod tests {
                     name: text.into(),
                     bytes: Zeroizing::default(),
                     files: BTreeMap::new(),
+                    beside: Beside::Nothing("a fake"),
                 })),
             }
         }

@@ -13,7 +13,11 @@ use super::{
     cmdline,
     networkd::{State, automatic, resolv_conf},
 };
-use crate::util::{files, run::Task};
+use crate::{
+    agent::steps::network,
+    answers::Answers,
+    util::{files, run::Task},
+};
 
 /// The network file that the agent makes of answers: with it, the network is the answers' own.
 const FINAL: &str = "/etc/systemd/network/10-ezmail.network";
@@ -77,6 +81,25 @@ impl Network {
     /// # Errors
     /// When the firewall cannot be loaded, or the network not be started.
     pub fn up(cmdline: &str) -> Result<Self> {
+        let servers = cmdline::values(cmdline, "nameserver");
+        let told = cmdline::value(cmdline, "ip").is_none();
+        Self::with(told.then(|| automatic(&servers)))
+    }
+
+    /// As [`Network::up`], when the answers are known: with their network, and the name servers that
+    /// they or the kernel command line name.
+    ///
+    /// # Errors
+    /// As [`Network::up`].
+    pub fn up_for(answers: &Answers, cmdline: &str) -> Result<Self> {
+        let forwarders = answers.dns.forwarders.iter().map(ToString::to_string);
+        let servers: Vec<String> = forwarders
+            .chain(cmdline::values(cmdline, "nameserver"))
+            .collect();
+        Self::with(Some(network::file(&answers.network, Some(&servers))))
+    }
+
+    fn with(file: Option<String>) -> Result<Self> {
         let mut network = Self {
             servers: None,
             ours: !Path::new(FINAL).exists(),
@@ -89,9 +112,8 @@ impl Network {
         nft.args(["-f", "-"]);
         Task::new("closing the firewall", nft).input(CLOSED).run()?;
         network.resolv_conf = Saved::of(Path::new(RESOLV_CONF))?;
-        if cmdline::value(cmdline, "ip").is_none() {
-            let servers = cmdline::values(cmdline, "nameserver");
-            files::write_with_parents(Path::new(TEMPORARY), automatic(&servers), 0o644)?;
+        if let Some(text) = file {
+            files::write_with_parents(Path::new(TEMPORARY), text, 0o644)?;
         }
         if let Err(error) = start() {
             // the first thing that went wrong is the cause, whatever comes of this

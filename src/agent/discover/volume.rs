@@ -108,7 +108,8 @@ impl Source for Volume {
         );
         let read = |folder: &Path| {
             no_links(folder, &self.file)?;
-            Found::read(&folder.join(&self.file), source)
+            let found = Found::read(&folder.join(&self.file), source)?;
+            Ok(found.on(&device, self.file.parent().unwrap_or(Path::new(""))))
         };
         mounted(&device, read).map(Some)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use url::Url;
 
-use super::{Found, Source, fetch, net_up, note, volume::FILE};
+use super::{Beside, Found, Source, fetch, net_up, note, volume::FILE};
 use crate::util::secret::Secret;
 
 /// Limits at boot: the network may take its time, the console is not to stand still for ever.
@@ -150,6 +150,10 @@ impl Source for Web {
             name: self.url.file_name().to_owned(),
             bytes,
             files: Default::default(),
+            beside: Beside::Nothing(
+                "answers that were fetched have no files beside them: give the address of the \
+                 backup, sftp:// or s3://",
+            ),
         }))
     }
 }

@@ -30,14 +30,19 @@ pub struct Kept {
     pub passphrases: Vec<Secret>,
 }
 
+/// The name of the file of the answers in effect, in the folder of answers.
+pub const CURRENT: &str = "answers.toml";
+/// The name of the file of the answers that came last from outside.
+pub const FOUND: &str = "found.toml";
+
 /// The file of the answers in effect.
 pub fn current_file(paths: &Paths) -> PathBuf {
-    paths.state.join("answers/answers.toml")
+    paths.state.join("answers").join(CURRENT)
 }
 
 /// The file of the answers that came last from outside.
 pub fn found_file(paths: &Paths) -> PathBuf {
-    paths.state.join("answers/found.toml")
+    paths.state.join("answers").join(FOUND)
 }
 
 impl Kept {
@@ -135,7 +140,7 @@ pub fn without_passphrase(text: &Secret) -> Result<Option<Secret>> {
 }
 
 /// Answers from the text of a file that is kept.
-pub(in crate::agent) fn parse(text: &Secret) -> Result<Answers> {
+pub(crate) fn parse(text: &Secret) -> Result<Answers> {
     match answers::parse(text.expose(), "kept answers") {
         Ok(answers) => Ok(answers),
         Err(report) => bail!(

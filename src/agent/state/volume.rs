@@ -174,9 +174,12 @@ fn file_system_size(header: &str) -> Result<u64> {
 /// Removes what a cut of power left of files that were being written: [`files::AtomicFile`] names
 /// them so. What the daemons keep there is theirs.
 fn tidy(state: &Path) -> Result<()> {
-    let daemons = ["mail", "queue", "rspamd", "valkey", "journal", "filter"];
+    let others = [
+        "mail", "queue", "rspamd", "valkey", "journal", "filter",  // the daemons'
+        "restore", // as it was, or is going to be, elsewhere
+    ];
     let ours = |entry: &walkdir::DirEntry| {
-        entry.depth() != 1 || !daemons.contains(&&*entry.file_name().to_string_lossy())
+        entry.depth() != 1 || !others.contains(&&*entry.file_name().to_string_lossy())
     };
     for entry in walkdir::WalkDir::new(state).into_iter().filter_entry(ours) {
         let entry = entry.context("looking for remains on the state volume")?;

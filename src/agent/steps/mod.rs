@@ -10,7 +10,7 @@ mod console;
 mod database;
 mod dkim;
 mod hostname;
-mod network;
+pub(crate) mod network;
 pub(crate) mod records;
 mod ssh;
 mod state;
@@ -19,7 +19,7 @@ mod tls;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::{change::Change, paths::Paths, target::Target, wanted::Wanted};
 use crate::answers::Answers;
@@ -59,10 +59,8 @@ pub struct Input<'a> {
 /// All steps.
 ///
 /// # Errors
-/// When something that is there already cannot be read, a key cannot be made, or the answers ask
-/// for what this version cannot do.
+/// When something that is there already cannot be read, or a key cannot be made.
 pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
-    refuse(input.answers)?;
     let mut steps = Vec::new();
     let mut add = |name, title, planned: Result<Vec<Change>>| -> Result<()> {
         let changes = planned.with_context(|| format!("step '{name}' ({title})"))?;
@@ -129,22 +127,4 @@ fn said(changes: &[Change]) -> Vec<String> {
         _ => None,
     });
     lines.collect()
-}
-
-/// Refuses what this version would get wrong in a way that harms, before anything is done.
-///
-/// An empty server in place of the one that was to be restored would take mail, and be in the way
-/// of restoring it.
-///
-/// # Errors
-/// When the answers ask for what this version cannot do.
-pub fn refuse(answers: &Answers) -> Result<()> {
-    if let Some(restore) = &answers.restore {
-        bail!(
-            "the answers have `[restore]` from {}, and this version cannot restore: nothing was \
-             changed. Remove `[restore]` to set up an empty server, or boot an image that restores",
-            restore.source
-        );
-    }
-    Ok(())
 }

@@ -16,15 +16,16 @@ options edns0 trust-ad
 ";
 
 pub(super) fn plan(input: &Input<'_>) -> Vec<Change> {
-    let network = File::open(FILE, network(&input.answers.network));
+    let network = File::open(FILE, file(&input.answers.network, None));
     vec![
         Change::File(network.restarts(&["systemd-networkd.service"])),
         Change::File(File::open("/etc/resolv.conf", RESOLV_CONF)),
     ]
 }
 
-/// systemd.network(5).
-fn network(network: &Network) -> String {
+/// systemd.network(5). With `servers`, it is for the time before this machine's own resolver runs:
+/// names are asked for there, or at the servers that the network tells.
+pub(crate) fn file(network: &Network, servers: Option<&[String]>) -> String {
     let mut text =
         "# Written by ezmail-agent from the answers: changes are lost.\n[Match]\n".to_owned();
     match (&network.interface, &network.mac) {
@@ -39,12 +40,18 @@ fn network(network: &Network) -> String {
     for address in &network.address {
         text += &format!("Address={address}\n");
     }
+    for server in servers.unwrap_or_default() {
+        text += &format!("DNS={server}\n");
+    }
     if auto {
         // the machine asks its own resolver; a name that the provider gives is not the server's
+        let dns = if servers.is_none() { "UseDNS=no\n" } else { "" };
         for section in ["DHCPv4", "DHCPv6"] {
-            text += &format!("\n[{section}]\nUseDNS=no\nUseHostname=no\n");
+            text += &format!("\n[{section}]\n{dns}UseHostname=no\n");
         }
-        text += "\n[IPv6AcceptRA]\nUseDNS=no\n";
+        if servers.is_none() {
+            text += "\n[IPv6AcceptRA]\nUseDNS=no\n";
+        }
     }
     for gateway in &network.gateway {
         text += &format!("\n[Route]\nGateway={gateway}\n");
@@ -61,13 +68,14 @@ mod tests {
 
     #[test]
     fn a_gateway_outside_the_network_is_on_the_link() {
-        let text = network(&Network {
+        let network = Network {
             mode: NetworkMode::Static,
             interface: Some("ens3".into()),
             mac: None,
             address: vec!["203.0.113.10/32".parse().unwrap()],
             gateway: vec!["172.31.1.1".parse().unwrap(), "fe80::1".parse().unwrap()],
-        });
+        };
+        let text = file(&network, None);
         insta::assert_snapshot!(text, @r"
         # Written by ezmail-agent from the answers: changes are lost.
         [Match]
@@ -86,6 +94,30 @@ mod tests {
 
         [Route]
         Gateway=fe80::1
+        ");
+    }
+
+    #[test]
+    fn before_its_own_resolver_runs_it_asks_others() {
+        let text = file(&Network::default(), Some(&["192.0.2.53".to_owned()]));
+        insta::assert_snapshot!(text, @r"
+        # Written by ezmail-agent from the answers: changes are lost.
+        [Match]
+        Type=ether
+        Kind=!*
+
+        [Network]
+        DHCP=yes
+        IPv6AcceptRA=yes
+        LLMNR=no
+        MulticastDNS=no
+        DNS=192.0.2.53
+
+        [DHCPv4]
+        UseHostname=no
+
+        [DHCPv6]
+        UseHostname=no
         ");
     }
 }

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use desired::{Desired, DesiredUser};
 pub use schema::VERSION;
-pub use sync::sync;
+pub use sync::{adopt, sync};
 pub use upgrade::{outdated, upgrade};
 
 /// Mode of the file: its group are the daemons that read it.

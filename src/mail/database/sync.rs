@@ -67,16 +67,27 @@ pub fn sync(db: &mut Connection, desired: &Desired, now: i64) -> Result<Vec<Stri
         step.commit().context("writing the database")?;
         return Ok(said);
     }
-    step.execute(
-        "INSERT INTO meta VALUES ('answers', ?1)
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [serde_json::to_string(desired)?],
-    )?;
+    adopt(&step, desired)?;
     step.commit().context("writing the database")?;
     if said.is_empty() {
         said.push("what the answers said is remembered".to_owned());
     }
     Ok(said)
+}
+
+/// Remembers `desired` as what the last answers said, whatever the database has: only what differs in
+/// later answers changes it.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn adopt(db: &Connection, desired: &Desired) -> Result<()> {
+    db.execute(
+        "INSERT INTO meta VALUES ('answers', ?1)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [serde_json::to_string(desired)?],
+    )
+    .context("writing the database")?;
+    Ok(())
 }
 
 /// What is wrong with the addresses, a sentence each.
