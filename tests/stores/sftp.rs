@@ -64,9 +64,11 @@ fn a_file_and_its_name_are_on_the_disk_at_the_end() {
     let sshd = Sshd::start_with(&lines, None);
     put(&sshd.store("b", &sshd.access()), "a", b"text");
     let said = fs::read_to_string(said.path()).unwrap();
-    let done = said
-        .lines()
-        .filter_map(|l| ["fsync", "posix-rename"].into_iter().find(|w| l.starts_with(w)));
+    let done = said.lines().filter_map(|l| {
+        ["fsync", "posix-rename"]
+            .into_iter()
+            .find(|w| l.starts_with(w))
+    });
     let done: Vec<&str> = done.collect();
     assert_eq!(done, ["fsync", "posix-rename", "fsync"], "{said}");
 }
