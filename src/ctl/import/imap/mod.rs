@@ -66,8 +66,9 @@ pub struct Imap {
     last: bool,
     #[command(flatten)]
     options: Options,
-    /// Trust these authorities, PEM
-    #[arg(long, hide = true, value_name = "FILE", default_value = AUTHORITIES)]
+    /// Who vouches for the other server, PEM, instead of the authorities that
+    /// everybody trusts: for a certificate that it signed itself
+    #[arg(long, value_name = "FILE", hide_default_value = true, default_value = AUTHORITIES)]
     ca_file: PathBuf,
 }
 
