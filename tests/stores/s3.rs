@@ -169,3 +169,17 @@ fn process_list() -> Vec<String> {
     let lines = processes.filter_map(|path| fs::read_to_string(path.join("cmdline")).ok());
     lines.map(|line| line.replace('\0', " ")).collect()
 }
+
+#[test]
+fn what_is_kept_by_half_is_removed() {
+    let moto = Moto::shared();
+    let store = moto.store("bucket/halves", &moto.access());
+    let mut upload = store.create("short").unwrap();
+    upload.write_all(b"text").unwrap();
+    let error = told(upload.commit());
+    assert!(
+        error.ends_with("short: the service has kept 2 bytes of 4: try again"),
+        "{error}"
+    );
+    assert_eq!(listed(&store), []);
+}
