@@ -40,17 +40,12 @@ impl Traffic {
     pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, world: &'scope World, to: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let arrived: Arc<Mutex<Vec<Arrived>>> = Arc::default();
-        // signed beforehand, as many as can be needed
-        let mails: Vec<Mail> = (0..400)
-            .map(|n| {
-                world
-                    .sign(Mail::new("peer@example.com", to, &format!("traffic-{n}")))
-                    .unwrap()
-            })
-            .collect();
+        let to = to.to_owned();
         let (ended, list) = (stop.clone(), arrived.clone());
         scope.spawn(move || {
-            for mail in mails {
+            for number in 0..400 {
+                let mail = Mail::new("peer@example.com", &to, &format!("traffic-{number}"));
+                let mail = world.sign(mail).unwrap();
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
