@@ -119,7 +119,9 @@ pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
     }
     let state = server.target.path(&server.paths.state);
     if let Some(own) = passphrase::read(&state)? {
-        return derive(own.expose());
+        let file = passphrase::file(&state);
+        return derive(own.expose())
+            .with_context(|| format!("the passphrase in {}", file.display()));
     }
     let typed = ask::secret("Passphrase of the backup: ")?;
     if typed.trim().is_empty() {
