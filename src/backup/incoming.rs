@@ -10,9 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{
-    manifest::Header, module::Module, name::BackupId, open, store::Store, switch::Layout, walk,
-};
+use super::{manifest::Header, module::Module, switch::Layout, walk};
 use crate::{
     agent::state::{format, kept},
     answers::Answers,
@@ -22,26 +20,6 @@ use crate::{
     },
     util::{files, secret::Secret},
 };
-
-/// The name of the archive of the backup `wanted`, or of the newest one of `host`, or else of the
-/// newest.
-///
-/// # Errors
-/// When there is none, or the store cannot be listed.
-pub fn choose(store: &dyn Store, wanted: Option<&BackupId>, host: &str) -> Result<BackupId> {
-    let ids = open::backups(&store.list()?);
-    let place = store.name();
-    match wanted {
-        Some(id) if ids.contains(id) => Ok(id.clone()),
-        Some(id) => bail!("there is no backup {id} in {place}"),
-        None => {
-            let own = ids.iter().find(|id| id.host == host);
-            let id = own.or(ids.first());
-            id.cloned()
-                .with_context(|| format!("there is no backup in {place}"))
-        }
-    }
-}
 
 /// Refuses a backup that this version could not read.
 ///

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
+    path::Path,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::create::{Hold, NoServices, Services};
-use crate::util::{guard::Guard, run::Task};
+use crate::util::{files, guard::Guard, run::Task};
 
 /// How long SMTP sessions that are under way may take to end: some say nothing for minutes.
 const SESSIONS: Duration = Duration::from_secs(10);
@@ -21,6 +22,12 @@ const DELIVERIES: Duration = Duration::from_secs(60);
 const SETTLING: Duration = Duration::from_millis(500);
 /// How long valkey may take to write its memory to the disk.
 const SAVING: Duration = Duration::from_secs(120);
+
+/// How long until valkey is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What this program has paused, a line each: only that goes on again.
+const MARK: &str = "/run/ezmail/backup-paused";
 
 /// Where valkey listens.
 const VALKEY: &str = "/run/valkey/valkey.sock";
@@ -48,24 +55,48 @@ impl Services for Live {
     }
 }
 
-/// Has smtpd go on, whatever of it was paused: for what runs after a backup that was killed.
+/// Has smtpd go on where a backup that was killed has paused it, for what runs after one. What was
+/// paused by hand stays so.
 ///
 /// # Errors
 /// When smtpd does not take the order.
 pub fn release() -> Result<()> {
-    if !is_active("smtpd.service")? {
+    let mark_file = Path::new(MARK);
+    if !mark_file.exists() {
         return Ok(());
     }
-    let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
-    for subsystem in paused(&status) {
-        smtpctl(&["resume", subsystem], "having smtpd go on")?;
+    let marked = files::read_to_string(mark_file)?;
+    if is_active("smtpd.service")? {
+        let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
+        for subsystem in paused(&status) {
+            if marked.lines().any(|line| line == subsystem) {
+                smtpctl(&["resume", subsystem], "having smtpd go on")?;
+            }
+        }
     }
-    Ok(())
+    mark(None)
+}
+
+/// Notes what is paused, or that nothing is any more.
+fn mark(subsystems: Option<&[&str]>) -> Result<()> {
+    let file = Path::new(MARK);
+    match subsystems {
+        Some(subsystems) => files::write_with_parents(file, subsystems.join("\n") + "\n", 0o600),
+        None => std::fs::remove_file(file).with_context(|| format!("removing {MARK}")),
+    }
+}
+
+/// The shell's command that has `subsystems` go on, each whatever becomes of the others, and fails
+/// if one does not; then the mark stays.
+fn resuming(subsystems: &[&str], mark: &str) -> String {
+    let each = |s: &&str| format!("smtpctl resume {s} || failed=1; ");
+    let resume: String = subsystems.iter().map(each).collect();
+    format!("failed=0; {resume}[ $failed = 0 ] && rm -f {mark}")
 }
 
 struct Held {
     under_way: Option<String>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 impl Held {
@@ -75,11 +106,8 @@ impl Held {
         let running = SUBSYSTEMS.into_iter().filter(|s| !already.contains(s));
         // what was paused by hand stays so
         let running: Vec<&str> = running.collect();
-        let resume: Vec<String> = running
-            .iter()
-            .map(|s| format!("smtpctl resume {s}"))
-            .collect();
-        let guard = Guard::new(&resume.join("; "))?;
+        mark(Some(&running))?;
+        let guard = Guard::new(&resuming(&running, MARK))?;
         for subsystem in running {
             smtpctl(&["pause", subsystem], "having smtpd hold mail for a moment")?;
         }
@@ -93,7 +121,7 @@ impl Held {
         thread::sleep(SETTLING);
         Ok(Self {
             under_way: busy.text(),
-            _guard: guard,
+            guard,
         })
     }
 }
@@ -101,6 +129,10 @@ impl Held {
 impl Hold for Held {
     fn under_way(&self) -> Option<&str> {
         self.under_way.as_deref()
+    }
+
+    fn end(self: Box<Self>) -> Result<()> {
+        self.guard.end().context("having smtpd go on")
     }
 }
 
@@ -177,14 +209,22 @@ fn is_active(unit: &str) -> Result<bool> {
 
 /// The command SAVE of valkey's protocol (RESP), which answers `+OK` when all is on the disk.
 fn save(socket: &str) -> Result<()> {
-    let mut stream = UnixStream::connect(socket).with_context(|| format!("opening {socket}"))?;
-    stream.set_read_timeout(Some(SAVING))?;
-    stream.write_all(b"SAVE\r\n")?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    match answer.trim_end() {
-        "+OK" => Ok(()),
-        other => bail!("valkey says: {}", other.trim_start_matches('-')),
+    let begun = Instant::now();
+    loop {
+        let mut stream =
+            UnixStream::connect(socket).with_context(|| format!("opening {socket}"))?;
+        stream.set_read_timeout(Some(SAVING))?;
+        stream.write_all(b"SAVE\r\n")?;
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer)?;
+        match answer.trim_end() {
+            "+OK" => return Ok(()),
+            // it saves by itself now and then, and not twice at a time
+            busy if busy.contains("save already in progress") && begun.elapsed() < SAVING => {
+                thread::sleep(AGAIN);
+            }
+            other => bail!("valkey says: {}", other.trim_start_matches('-')),
+        }
     }
 }
 
@@ -226,12 +266,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_paused_goes_on_and_a_failure_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let run = |script: &str| {
+            let program = format!(
+                "smtpctl() {{ echo $2 >> {}; [ $2 != mda ]; }}; ",
+                path("told")
+            );
+            let mut shell = Command::new("sh");
+            let status = shell.args(["-c", &(program + script)]).status().unwrap();
+            let told = std::fs::read_to_string(path("told")).unwrap();
+            std::fs::remove_file(path("told")).unwrap();
+            (status.success(), told)
+        };
+        let mark = path("mark");
+        std::fs::write(&mark, "smtp\nmda\nmta\n").unwrap();
+        let (good, told) = run(&resuming(&SUBSYSTEMS, &mark));
+        assert_eq!((good, told.as_str()), (false, "smtp\nmda\nmta\n"));
+        assert!(Path::new(&mark).exists(), "what runs after it tries again");
+        let (good, told) = run(&resuming(&["smtp", "mta"], &mark));
+        assert_eq!((good, told.as_str()), (true, "smtp\nmta\n"));
+        assert!(!Path::new(&mark).exists());
+    }
+
+    #[test]
     fn valkey_is_asked_and_its_answer_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
         let answering = thread::spawn(move || {
-            for answer in ["+OK\r\n", "-ERR no space\r\n"] {
+            for answer in [
+                "-ERR Background save already in progress\r\n",
+                "+OK\r\n",
+                "-ERR no space\r\n",
+            ] {
                 let (mut stream, _) = listener.accept().unwrap();
                 let mut line = String::new();
                 BufReader::new(&stream).read_line(&mut line).unwrap();

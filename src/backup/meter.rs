@@ -15,6 +15,11 @@ const LINE: Duration = Duration::from_secs(5);
 /// Between two drawings of the same line.
 const DRAWN: Duration = Duration::from_millis(200);
 
+/// Prints a line to standard error; that nobody is there to see it is no failure of the work.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Tells how far the work is.
 pub struct Meter<'a> {
     line: &'a (dyn Fn(&str) + Sync),

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{
     archive::{Reader, read_small, stream_error},
@@ -49,6 +49,26 @@ pub fn backups(listed: &[Entry]) -> Vec<BackupId> {
     ids
 }
 
+/// The backup `wanted`, or the newest one of `host`, or else the newest.
+///
+/// # Errors
+/// When there is none, or the store cannot be listed.
+pub fn choose(store: &dyn Store, wanted: Option<&BackupId>, host: &str) -> Result<BackupId> {
+    let ids = backups(&store.list()?);
+    let place = store.name();
+    match wanted {
+        Some(id) if ids.contains(id) => Ok(id.clone()),
+        Some(id) => {
+            bail!("there is no backup {id} in {place}: 'mailctl backup list' shows which there are")
+        }
+        None => {
+            let own = ids.iter().find(|id| id.host == host);
+            let id = own.or(ids.first()).cloned();
+            id.with_context(|| format!("there is no backup in {place}"))
+        }
+    }
+}
+
 /// Reads no more than the header of a backup, where its manifest lies beside it; else all of it.
 ///
 /// # Errors
@@ -59,12 +79,29 @@ pub fn header(store: &dyn Store, listed: &[Entry], archive: &str, key: &Key) -> 
             let read = || Lines::new(read_small(store.open(&name)?, key)?).header();
             read().with_context(|| format!("reading {name} in {}", store.name()))
         }
-        None => {
-            let scratch = tempfile::tempdir().context("creating a scratch folder")?;
-            Ok(open(store, archive, key, scratch.path())?.header)
-        }
+        None => header_inside(store, archive, key)
+            .with_context(|| format!("reading {archive} in {}", store.name())),
     }
     .map_err(explain)
+}
+
+/// The header of the manifest in an archive, which is read to its end.
+fn header_inside(store: &dyn Store, archive: &str, key: &Key) -> Result<Header> {
+    let mut header = None;
+    let mut part = None;
+    Reader::new(store.open(archive)?, key)?.read(
+        |mark| {
+            part = mark.part;
+            Ok(())
+        },
+        |entry| {
+            if entry.path == Path::new(MANIFEST) {
+                header = Some(Lines::new(BufReader::new(entry)).header()?);
+            }
+            Ok(())
+        },
+    )?;
+    header.map_or_else(|| Err(without_manifest(part)), Ok)
 }
 
 /// Opens the backup whose archive is named `archive`. Scratch files go into `scratch`.
@@ -148,13 +185,20 @@ fn from_archive(store: &dyn Store, archive: &str, key: &Key, to: &Path) -> Resul
             Ok(())
         },
     )?;
-    match (found, part) {
-        (true, _) => Ok(()),
-        (false, Some(number)) => bail!(
+    match found {
+        true => Ok(()),
+        false => Err(without_manifest(part)),
+    }
+}
+
+/// Why there is no manifest in an archive, which is that part of a run.
+fn without_manifest(part: Option<u32>) -> anyhow::Error {
+    match part {
+        Some(number) => anyhow!(
             "it is part {number} of a backup, without a manifest: name the archive without \
              `.part` in its name"
         ),
-        (false, None) => bail!("it has no manifest: this is no whole backup"),
+        None => anyhow!("it has no manifest: this is no whole backup"),
     }
 }
 

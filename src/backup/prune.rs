@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::{
     manifest::Header,
+    module::Module,
     name::{BackupId, Kind},
     open::{backups, header},
     retention::{Candidate, kept},
@@ -41,6 +42,11 @@ pub fn plan(store: &dyn Store, key: &Key, host: &str, keep: Keep) -> Result<Plan
                  worth keeping, remove its files by hand"
             )
         })?;
+        ensure!(
+            header.id == id,
+            "nothing was removed: what is named {id} is the backup {}; give its files their names back",
+            header.id
+        );
         headers.push(header);
     }
     decide(&listed, &headers, host, keep)
@@ -59,7 +65,9 @@ fn decide(listed: &[Entry], headers: &[Header], host: &str, keep: Keep) -> Resul
     let needed: BTreeSet<&str> = staying
         .flat_map(|h| h.archives.iter().map(|a| a.name.as_str()))
         .collect();
-    let newest = headers.iter().map(|h| h.id.time).max();
+    // one without mail uses nothing of a run that was broken off
+    let with_mail = headers.iter().filter(|h| h.modules.contains(&Module::Mail));
+    let newest = with_mail.map(|h| h.id.time).max();
     let mut plan = Plan::default();
     let (mut archives, mut others) = (Vec::new(), Vec::new());
     for entry in listed {
@@ -106,10 +114,7 @@ pub fn remove(store: &dyn Store, plan: &Plan, host: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::{
-        manifest::{FORMAT, Needed},
-        module::Module,
-    };
+    use crate::backup::manifest::{FORMAT, Needed};
 
     const KEEP: Keep = Keep {
         daily: 1,
@@ -184,6 +189,21 @@ mod tests {
             ]
         );
         assert_eq!(plan.bytes, 50);
+    }
+
+    #[test]
+    fn a_backup_without_mail_ends_no_run_that_was_broken_off() {
+        let entry = |name: String| Entry { name, bytes: 10 };
+        let listed = [
+            entry(id(1).archive()),
+            entry(id(2).part(1)),
+            entry(id(3).archive()),
+        ];
+        let mut keys = header(3, &[]);
+        keys.modules = vec![Module::Keys];
+        let headers = [header(1, &[]), keys];
+        let plan = decide(&listed, &headers, "mail.example.org", KEEP).unwrap();
+        assert_eq!(plan.files, [""; 0]);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub struct Report {
     pub drill: Option<Drill>,
     /// The last drill that found all as it should be.
     pub good_drill: Option<Drill>,
+    /// Why backups that need not stay could not be removed after the last scheduled one, if so.
+    #[serde(default)]
+    pub not_pruned: Option<String>,
     /// When the passphrase that this server made was shown to its administrator.
     #[serde(default)]
     pub passphrase_shown: Option<i64>,

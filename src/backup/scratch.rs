@@ -39,6 +39,9 @@ impl Scratch {
                 .create(&folder)
                 .with_context(what)?;
         }
+        // others may have made it first
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("setting the mode of {}", folder.display()))?;
         let path = folder.join("lock");
         let lock =
             fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;

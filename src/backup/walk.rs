@@ -26,7 +26,7 @@ use crate::agent::{paths::Paths, target::Target};
 /// A change within this time of the last one may leave a folder's time as it was: the kernel's
 /// clock for files ticks slower.
 const TICK: Duration = Duration::from_millis(20);
-/// How often a folder is listed before it is taken as it is: it is looked at again later anyway.
+/// How often a folder is listed before it is left to [`Walk::refresh`].
 const LISTINGS: u32 = 5;
 
 /// A place of a module: its path in a backup, and where it is on this disk.
@@ -104,16 +104,19 @@ pub fn is_left_out(path: &Path) -> bool {
         None => true,
         Some(Module::Mail) if is_copy_of_others(path) => true,
         Some(Module::Mail) if !is_in_maildir(path) || is_message(path) => false,
+        // a mailbox is a folder whose name begins with a dot, whatever it ends with
         Some(Module::Mail) => {
             within == "tmp"
                 || begins(&["dovecot.index", "dovecot.list.index", "dovecot.map.index"])
-                || name.ends_with(".lock")
+                || (name.ends_with(".lock") && !name.starts_with('.'))
         }
         Some(Module::Queue) => {
             let folders = ["queue/incoming", "queue/temporary", "queue/purge"];
             folders.iter().any(|f| folder == Path::new(f))
         }
-        Some(Module::Keys) => begins(&["backup-passphrase", ".tmp"]),
+        Some(Module::Keys) => {
+            begins(&[".tmp"]) || (within == "secrets" && begins(&["backup-passphrase"]))
+        }
         Some(Module::Spam) => begins(&["temp-"]) || name.ends_with(".sock"),
         Some(_) => begins(&[".tmp"]),
     }
@@ -149,22 +152,20 @@ impl<'a> Walk<'a> {
     /// As [`Walk::list`].
     pub fn refresh(&self) -> Result<bool> {
         let mut changed = false;
-        for (path, listed) in self.catalog.folders()? {
-            if self.catalog.get(&path)?.is_none() {
+        for path in self.catalog.folders()? {
+            let Some(listed) = self.catalog.local(&path)? else {
                 continue; // gone with a folder above it
-            }
+            };
             let at = self.at(&path)?;
-            match metadata(&at)? {
-                Some(now) if now.is_dir() && ctime_ns(&now) == listed => {}
-                Some(_) => {
-                    changed = true;
-                    self.item(&path, &at)?;
-                }
-                None => {
-                    changed = true;
-                    self.catalog.remove(&path)?;
-                }
+            let now = metadata(&at)?;
+            if now.as_ref().map(local) == Some(listed) {
+                continue;
             }
+            changed = true;
+            if !now.is_some_and(|now| now.is_dir()) {
+                self.catalog.remove(&path)?; // with all that was in it
+            }
+            self.item(&path, &at)?;
         }
         // a file that is a place of its own is in no folder that is looked at
         for root in self.roots {
@@ -187,8 +188,8 @@ impl<'a> Walk<'a> {
     pub fn again(&self, path: &Path) -> Result<()> {
         let at = self.at(path)?;
         match metadata(&at)? {
-            Some(found) => self.enter(path, &at, &found),
-            None => self.catalog.remove(path),
+            Some(found) if !found.is_dir() => self.enter(path, &at, &found),
+            _ => self.item(path, &at),
         }
     }
 
@@ -229,32 +230,27 @@ impl<'a> Walk<'a> {
             return self.enter(path, at, &found);
         }
         for _ in 0..LISTINGS {
-            let before = fs::symlink_metadata(at);
-            let Some(before) = present(before, at)? else {
+            let Some(before) = metadata(at)? else {
                 return self.catalog.remove(path);
             };
+            // by then, and not when it has been listed: a change meanwhile must show
+            let settled = is_settled(&before);
             self.enter(path, at, &before)?;
             self.children(path, at)?;
-            let after = present(fs::symlink_metadata(at), at)?;
-            let stood = after.is_some_and(|a| ctime_ns(&a) == ctime_ns(&before));
-            if stood && is_settled(&before) {
-                break;
+            let after = metadata(at)?;
+            if settled && after.as_ref().map(local) == Some(local(&before)) {
+                return Ok(());
             }
             thread::sleep(TICK);
         }
-        Ok(())
+        self.catalog.unsettle(path)
     }
 
     fn children(&self, path: &Path, at: &Path) -> Result<()> {
-        let mut gone: Vec<PathBuf> = self
-            .catalog
-            .in_folder(path)?
-            .into_iter()
-            .map(|i| i.path)
-            .collect();
         let Some(entries) = present(fs::read_dir(at), at)? else {
             return self.catalog.remove(path);
         };
+        let again = self.catalog.begin_folder(path)?;
         let mut folders = Vec::new();
         for entry in entries {
             let entry = entry.with_context(|| format!("listing {}", at.display()))?;
@@ -266,14 +262,17 @@ impl<'a> Walk<'a> {
             let Some(found) = metadata(&at)? else {
                 continue;
             };
-            gone.retain(|g| *g != path);
-            match found.is_dir() {
-                true => folders.push((path, at)),
-                false => self.enter(&path, &at, &found)?,
+            if again {
+                self.catalog.still(&path)?;
+            }
+            if !found.is_dir() {
+                self.enter(&path, &at, &found)?;
+            } else if self.catalog.local(&path)? != Some(local(&found)) {
+                folders.push((path, at));
             }
         }
-        for path in gone {
-            self.catalog.remove(&path)?;
+        if again {
+            self.catalog.end_folder(path)?;
         }
         for (path, at) in folders {
             self.item(&path, &at)?;
@@ -317,7 +316,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether the last change is long enough ago to have another time than the next one.
-fn is_settled(found: &Metadata) -> bool {
+pub fn is_settled(found: &Metadata) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
     let changed = u64::try_from(ctime_ns(found)).map(Duration::from_nanos);
     match (now, changed) {
@@ -351,11 +350,19 @@ pub fn metadata(at: &Path) -> Result<Option<Metadata>> {
     present(fs::symlink_metadata(at), at)
 }
 
+/// Whether nothing is there any more, or something else than was listed.
+pub fn is_gone(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    // a symbolic link that is not followed
+    let link = rustix::io::Errno::LOOP.raw_os_error();
+    kinds.contains(&error.kind()) || error.raw_os_error() == Some(link)
+}
+
 /// `None` for what is not there any more.
 fn present<T>(result: io::Result<T>, at: &Path) -> Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if is_gone(&e) => Ok(None),
         Err(e) => Err(e).with_context(|| format!("looking at {}", at.display())),
     }
 }

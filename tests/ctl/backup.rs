@@ -233,3 +233,60 @@ fn what_cannot_be_is_refused() {
         "{typo}"
     );
 }
+
+#[test]
+fn a_backup_is_not_called_damaged_because_another_one_runs() {
+    let home = Home::new();
+    home.create();
+    let lock = home.server.world.path("var/lib/ezmail/backup/lock");
+    let held = fs::File::open(lock).unwrap();
+    held.lock().unwrap();
+    let refused = home
+        .server
+        .bad(1, &["backup", "verify", "--from", home.store()]);
+    insta::assert_snapshot!(home.shown(&refused), @"mailctl: another backup, drill or restore is running; try again when it has ended ('systemctl status ezmail-backup ezmail-drill')");
+}
+
+#[test]
+fn whoever_stops_reading_what_is_said_does_not_stop_the_backup() {
+    let home = Home::new();
+    let piped = home.store.path().join("piped");
+    let (reader, nobody) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = Command::new(env!("CARGO_BIN_EXE_mailctl"))
+        .arg("--root")
+        .arg(home.server.world.path(""))
+        .args(["backup", "create", "-o", "-"])
+        .stdout(fs::File::create(&piped).unwrap())
+        .stderr(nobody)
+        .status();
+    assert!(status.unwrap().success());
+    home.good(&["backup", "verify", "--from", piped.to_str().unwrap()]);
+    // nor does it count as made where nobody takes it
+    let (reader, nobody) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_mailctl"))
+        .arg("--root")
+        .arg(home.server.world.path(""))
+        .args(["backup", "create", "-o", "-"])
+        .stdout(nobody)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    insta::assert_snapshot!(home.shown(&said));
+}
+
+#[test]
+fn why_no_backup_could_be_begun_is_reported() {
+    let home = Home::new();
+    home.create();
+    fs::write(home.passphrase_file(), "").unwrap();
+    home.server.bad(1, &["backup", "create"]);
+    let report = home.server.world.path("var/lib/ezmail/backup/report.json");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let error = report["last"]["error"].as_str().unwrap();
+    let root = home.server.world.path("");
+    let error = error.replace(root.to_str().unwrap().trim_end_matches('/'), "");
+    insta::assert_snapshot!(error, @"the passphrase in /var/lib/ezmail/secrets/backup-passphrase: the passphrase is empty");
+}

@@ -75,7 +75,7 @@ fn whole(
     let answers = &wanted.answers;
     let archive = match archive {
         Some(name) => name,
-        None => incoming::choose(store, None, answers.hostname.as_str())?.archive(),
+        None => open::choose(store, None, answers.hostname.as_str())?.archive(),
     };
     let passphrase = answers.backup.as_ref();
     let passphrase = passphrase.and_then(|backup| backup.passphrase.as_ref());

@@ -17,7 +17,7 @@ use crate::{
         catalog::{Catalog, Local},
         index::{Index, Known},
         manifest::Content,
-        walk::{Walk, is_message, local},
+        walk::{Walk, is_gone, is_message, is_settled, local},
     },
     util::hash,
 };
@@ -136,11 +136,11 @@ impl<'a> Contents<'a> {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
         let mut file = match options.open(at) {
             Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if is_gone(&e) => return Ok(None),
             Err(e) => return Err(e).with_context(what),
         };
         let found = file.metadata().with_context(what)?;
-        let here = local(&found);
+        let (here, settled) = (local(&found), is_settled(&found));
         if is_message(path) {
             if listed.is_some_and(|l| l != here) {
                 return Ok(None);
@@ -176,7 +176,8 @@ impl<'a> Contents<'a> {
         let Some((sha256, known, size)) = added else {
             return Ok(None);
         };
-        if is_message(path) {
+        // another file may get the inode within the same tick of the clock
+        if is_message(path) && settled {
             self.index.put_file(here, size, &sha256)?;
         }
         Ok(Some(content(found.mtime(), size, sha256, known)))

@@ -86,6 +86,12 @@ pub trait Services {
 pub trait Hold {
     /// What was still under way, for people; `None`: nothing.
     fn under_way(&self) -> Option<&str>;
+
+    /// Has mail go on.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn end(self: Box<Self>) -> Result<()>;
 }
 
 /// The services of a server that does not run.
@@ -105,6 +111,10 @@ impl Services for NoServices {
 impl Hold for NoServices {
     fn under_way(&self) -> Option<&str> {
         None
+    }
+
+    fn end(self: Box<Self>) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -219,10 +229,17 @@ pub fn create(
              ({lost} files were not where they had been listed)"
         ));
     }
-    let mut header = header(request, id.clone(), &catalog)?;
+    let complete_until = crate::util::time::now()?;
+    // all is read: the manifest may take long on a slow line
+    if let Err(error) = hold.end() {
+        notes.push(format!(
+            "mail may still be held: {error:#}; 'smtpctl show status' says so, and 'smtpctl resume \
+             smtp', 'smtpctl resume mda' and 'smtpctl resume mta' have it go on"
+        ));
+    }
+    let mut header = header(request, id.clone(), &catalog, complete_until)?;
     let manifest = work.join("manifest");
     let written = finish(request, contents, &catalog, &index, &mut header, &manifest)?;
-    drop(hold);
     if let Some(store) = store {
         let beside = store
             .create(&id.manifest())
@@ -241,7 +258,12 @@ pub fn create(
     })
 }
 
-fn header(request: &Request<'_>, id: BackupId, catalog: &Catalog) -> Result<Header> {
+fn header(
+    request: &Request<'_>,
+    id: BackupId,
+    catalog: &Catalog,
+    complete_until: i64,
+) -> Result<Header> {
     let totals = catalog.totals()?;
     let database = request.modules.contains(&Module::Database);
     Ok(Header {
@@ -250,7 +272,7 @@ fn header(request: &Request<'_>, id: BackupId, catalog: &Catalog) -> Result<Head
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema: database.then_some(database::VERSION),
         modules: request.modules.to_vec(),
-        complete_until: crate::util::time::now()?,
+        complete_until,
         files: totals.iter().map(|(_, a)| a.files).sum(),
         bytes: totals.iter().map(|(_, a)| a.bytes).sum(),
         archives: Vec::new(),

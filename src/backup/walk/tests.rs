@@ -57,6 +57,9 @@ fn what_needs_no_backup_is_left_out() {
         "mail/e/a/Maildir/.import/cur/1.x",
         "mail/e/a/Maildir/cur/1.lock",
         "mail/e/a/Maildir/cur/.tmpx",
+        "mail/e/a/Maildir/.door.lock",
+        "mail/e/a/Maildir/.door.lock/cur/1",
+        "dkim/backup-passphrase.example/s.pem",
         "mail/e/a/Maildir/dovecot-uidlist",
         "queue/queue/1/a/message",
         "secrets/controller",
@@ -125,9 +128,38 @@ fn what_changes_is_listed_again() {
     mail/e/a/Maildir/tmp
     state.json
     ");
+    // two mailboxes change places, and a folder becomes a file
+    fs::remove_file(mail.join("cur/1:2,S")).unwrap();
+    walk.refresh().unwrap();
+    fs::rename(mail.join("cur"), mail.join("tmp/x")).unwrap();
+    fs::rename(mail.join(".Sent/cur"), mail.join("cur")).unwrap();
+    fs::remove_dir(mail.join("new")).unwrap();
+    fs::write(mail.join("new"), "no folder").unwrap();
+    assert!(walk.refresh().unwrap());
+    let found = listed(&catalog);
+    let below: Vec<&String> = found.iter().filter(|p| p.contains("/Maildir/")).collect();
+    insta::assert_snapshot!(format!("{below:?}"), @r#"["mail/e/a/Maildir/.Sent", "mail/e/a/Maildir/cur", "mail/e/a/Maildir/cur/4", "mail/e/a/Maildir/new", "mail/e/a/Maildir/tmp"]"#);
     fs::remove_dir_all(&mail).unwrap();
     assert!(walk.refresh().unwrap());
     assert_eq!(listed(&catalog).len(), 6);
+}
+
+#[test]
+fn a_folder_that_does_not_settle_is_listed_again() {
+    let (folder, target, paths) = server();
+    let roots = roots(&[Module::Mail], &target, &paths);
+    let new = folder.path().join("var/vmail/e/a/Maildir/new");
+    let scratch = tempfile::tempdir().unwrap();
+    let catalog = Catalog::create(&scratch.path().join("c")).unwrap();
+    let walk = Walk::new(&roots, &catalog);
+    write(new.join("0"), "");
+    walk.list().unwrap();
+    // a folder that changes faster than it can be listed is looked at again
+    let path = Path::new("mail/e/a/Maildir/new");
+    catalog.unsettle(path).unwrap();
+    assert!(walk.refresh().unwrap() && !walk.refresh().unwrap());
+    let now = fs::symlink_metadata(&new).unwrap();
+    assert!(is_settled(&now), "it was waited for");
 }
 
 fn files_write(path: &Path) {

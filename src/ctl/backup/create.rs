@@ -19,7 +19,7 @@ use crate::{
     backup::{
         create::{self, Made, NoServices, PART, Request, Services, Sink},
         live::Live,
-        meter::Meter,
+        meter::{Meter, tell},
         module::Module,
         prune,
         report::{Report, Run},
@@ -86,38 +86,57 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
     if to_stdout && io::stdout().is_terminal() {
         bail!("a backup is nothing for a terminal: use -o FILE or > FILE");
     }
-    if args.passphrase_file.is_none() {
-        phrase::ensure(server)?;
-    }
-    let key = key(args.passphrase_file.as_deref(), server)?;
-    let made = make(args, server, &answers, &key, begun);
+    let done = make(args, server, &answers, begun);
     // a file that somebody takes away is not what 'check' looks for
-    if args.output.is_none() && args.to.is_none() && args.modules.is_empty() {
-        note(&state, &answers, begun, &made)?;
-    }
-    let (made, place) = made?;
+    let counts = args.output.is_none() && args.to.is_none() && args.modules.is_empty();
+    let mut noted = match counts {
+        true => note(&state, &answers, begun, &done),
+        false => Ok(()),
+    };
+    let Done {
+        made,
+        place,
+        key,
+        scratch,
+    } = match (done, &noted) {
+        (Err(error), Err(also)) => bail!("{error:#}; and 'mailctl check' will not tell: {also:#}"),
+        (done, _) => done?,
+    };
+    let mut tidied = Ok(());
     if args.scheduled {
-        tidy(server, &answers, &key)?;
+        tidied = tidy(server, &answers, &key);
+        let error = tidied.as_ref().err().map(|e| format!("{e:#}"));
+        noted = noted.and_then(|()| Report::update(&state, |report| report.not_pruned = error));
     }
+    drop(scratch);
     let text = match args.json {
         true => json(&made, &place)?,
         false => text(&made, &place),
     };
     match to_stdout {
-        true => eprint!("{text}"),
+        true => tell(text.trim_end()),
         false => output::text(&text)?,
     }
+    noted.context("the backup was made, but 'mailctl check' will not tell")?;
+    tidied.context("the backup was made; removing old ones failed")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes it; what was made, and where.
-fn make(
-    args: &Args,
-    server: &Server,
-    answers: &Answers,
-    key: &Key,
-    begun: i64,
-) -> Result<(Made, String)> {
+/// A backup that was made.
+struct Done {
+    made: Made,
+    /// Where to, for people.
+    place: String,
+    key: Key,
+    /// Held until old ones are removed: no other run must count on them meanwhile.
+    scratch: Scratch,
+}
+
+fn make(args: &Args, server: &Server, answers: &Answers, begun: i64) -> Result<Done> {
+    if args.passphrase_file.is_none() {
+        phrase::ensure(server)?;
+    }
+    let key = key(args.passphrase_file.as_deref(), server)?;
     let mut modules = match args.modules.is_empty() {
         true => Module::ALL.to_vec(),
         false => args.modules.clone(),
@@ -129,7 +148,7 @@ fn make(
         paths: &server.paths,
         host: answers.hostname.as_str(),
         modules: &modules,
-        key,
+        key: &key,
         full: args.full,
         now: begun,
         part: PART,
@@ -157,11 +176,16 @@ fn make(
         true => &Live,
         false => &NoServices,
     };
-    let line = |text: &str| eprintln!("backup: {text}");
+    let line = |text: &str| tell(&format!("backup: {text}"));
     let meter = Meter::new(&line, true);
     let made = create::create(&request, sink, &scratch, services, &meter);
     meter.end();
-    Ok((made?, name))
+    Ok(Done {
+        made: made?,
+        place: name,
+        key,
+        scratch,
+    })
 }
 
 fn is_due(answers: &Answers, state: &Path, now: i64) -> Result<bool> {
@@ -199,7 +223,7 @@ impl Upload for Stdout {
 }
 
 /// Notes what became of it, for 'status', 'check' and the daily mail.
-fn note(state: &Path, answers: &Answers, begun: i64, made: &Result<(Made, String)>) -> Result<()> {
+fn note(state: &Path, answers: &Answers, begun: i64, done: &Result<Done>) -> Result<()> {
     let place = answers.backup.as_ref().map(|b| b.target.to_string());
     let mut run = Run {
         begun,
@@ -211,8 +235,8 @@ fn note(state: &Path, answers: &Answers, begun: i64, made: &Result<(Made, String
         written: 0,
         error: None,
     };
-    match made {
-        Ok((made, _)) => {
+    match done {
+        Ok(Done { made, .. }) => {
             run.id = Some(made.header.id.clone());
             run.files = made.header.files;
             run.bytes = made.header.bytes;
@@ -237,7 +261,6 @@ fn tidy(server: &Server, answers: &Answers, key: &Key) -> Result<()> {
     let store = place.store.as_ref();
     let plan = prune::plan(store, key, answers.hostname.as_str(), backup.keep)?;
     prune::remove(store, &plan, answers.hostname.as_str())
-        .context("the backup was made; removing old ones failed")
 }
 
 fn text(made: &Made, place: &str) -> String {

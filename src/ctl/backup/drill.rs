@@ -2,14 +2,14 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args as Arguments;
 
 use super::place::{Place, key};
 use crate::{
     backup::{
         drill::{self, Found},
-        meter::Meter,
+        meter::{Meter, tell},
         name::{BackupId, Kind},
         report::{Drill, Report},
         scratch::Scratch,
@@ -71,16 +71,17 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
         error: result.as_ref().err().map(|e| format!("{e:#}")),
     };
     let state = server.target.path(&server.paths.state);
-    Report::update(&state, |report| {
+    let noted = Report::update(&state, |report| {
         if done.error.is_none() {
             report.good_drill = Some(done.clone());
         }
         report.drill = Some(done.clone());
-    })?;
+    });
     match args.json {
         true => output::json(&done)?,
         false => output::text(&text(&done))?,
     }
+    noted.context("noting that for 'mailctl check'")?;
     Ok(match done.error {
         None => ExitCode::SUCCESS,
         Some(_) => ExitCode::from(NOT_GOOD),
@@ -94,7 +95,7 @@ fn drill(args: &Args, server: &Server, archive: &mut Option<String>) -> Result<F
     let chosen = place.choose(args.backup.as_ref(), &host.unwrap_or_default())?;
     *archive = Some(chosen.clone());
     let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
-    let line = |text: &str| eprintln!("drill: {text}");
+    let line = |text: &str| tell(&format!("drill: {text}"));
     let meter = Meter::new(&line, true);
     let found = drill::run(
         place.store.as_ref(),

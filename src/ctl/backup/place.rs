@@ -104,20 +104,7 @@ impl Place {
             }
             return Ok(name.clone());
         }
-        let ids = open::backups(&self.store.list()?);
-        let place = self.store.name();
-        match wanted {
-            Some(id) if ids.contains(id) => Ok(id.archive()),
-            Some(id) => bail!(
-                "there is no backup {id} in {place}: 'mailctl backup list' shows which there are"
-            ),
-            None => {
-                let own = ids.iter().find(|id| id.host == host);
-                let id = own.or(ids.first());
-                let id = id.with_context(|| format!("there is no backup in {place}"))?;
-                Ok(id.archive())
-            }
-        }
+        Ok(open::choose(self.store.as_ref(), wanted, host)?.archive())
     }
 }
 
@@ -132,7 +119,9 @@ pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
     }
     let state = server.target.path(&server.paths.state);
     if let Some(own) = passphrase::read(&state)? {
-        return derive(own.expose());
+        let file = passphrase::file(&state);
+        return derive(own.expose())
+            .with_context(|| format!("the passphrase in {}", file.display()));
     }
     let typed = ask::secret("Passphrase of the backup: ")?;
     if typed.trim().is_empty() {

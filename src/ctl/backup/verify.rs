@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args as Arguments;
 use serde::Serialize;
 
@@ -10,9 +10,9 @@ use super::place::{Place, key};
 use crate::{
     backup::{
         extract::{Extracted, extract},
-        meter::Meter,
+        meter::{Meter, tell},
         module::Module,
-        name::BackupId,
+        name::{BackupId, Kind},
         open::{self, backups},
         scratch::Scratch,
     },
@@ -78,9 +78,10 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
             vec![place.choose(args.backup.as_ref(), &host.unwrap_or_default())?]
         }
     };
+    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
     let mut results = Vec::new();
     for archive in archives {
-        let result = verify(&place, &archive, &key, server);
+        let result = verify(&place, &archive, &key, &scratch);
         let done = result.as_ref().copied().unwrap_or_default();
         results.push(Verified {
             archive,
@@ -99,11 +100,11 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
     })
 }
 
-fn verify(place: &Place, archive: &str, key: &Key, server: &Server) -> Result<Extracted> {
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+fn verify(place: &Place, archive: &str, key: &Key, scratch: &Scratch) -> Result<Extracted> {
     let store = place.store.as_ref();
-    let opened = open::open(store, archive, key, &scratch.work())?;
-    let line = |text: &str| eprintln!("{archive}: {text}");
+    let folder = tempfile::tempdir_in(scratch.work()).context("creating a scratch folder")?;
+    let opened = open::open(store, archive, key, folder.path())?;
+    let line = |text: &str| tell(&format!("{archive}: {text}"));
     let meter = Meter::new(&line, true);
     let done = extract(&opened, store, key, &Module::ALL, None, &meter);
     meter.end();
@@ -120,5 +121,10 @@ fn text(results: &[Verified]) -> String {
         ),
         Some(error) => format!("{}: NOT GOOD: {error}\n", r.archive),
     };
-    results.iter().map(line).collect()
+    let mut text: String = results.iter().map(line).collect();
+    let of_several = |r: &Verified| r.error.is_some() && Kind::of(&r.archive).is_some();
+    if results.iter().any(of_several) {
+        text += "'mailctl backup create --full' makes one that needs nothing of the others.\n";
+    }
+    text
 }

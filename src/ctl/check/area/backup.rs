@@ -43,6 +43,7 @@ fn judge(answers: &Answers, report: &Report, now: i64) -> Vec<Finding> {
     };
     let mut findings = vec![newest(backup, report, now)];
     findings.extend(report.last.as_ref().map(last));
+    findings.extend(report.not_pruned.as_deref().map(not_pruned));
     if report.good.is_some() {
         findings.push(drill(report, now));
     }
@@ -97,6 +98,13 @@ fn last(run: &Run) -> Finding {
     }
 }
 
+/// Why backups that need not stay are there still.
+fn not_pruned(error: &str) -> Finding {
+    let reason = format!("Old backups could not be removed: {error}");
+    let todo = "Mend that, then 'mailctl backup prune'; the next backup also tries it.";
+    Finding::warning(AREA, "prune", reason, todo)
+}
+
 /// Whether it was seen that a backup can be restored.
 fn drill(report: &Report, now: i64) -> Finding {
     let id = "drill";
@@ -116,7 +124,7 @@ fn drill(report: &Report, now: i64) -> Finding {
         };
         let reason = format!("The last drill{which} failed: {error}");
         let todo = "Until one succeeds, take it that the backup cannot be restored: mend that, then \
-                    'mailctl backup create' and 'mailctl backup drill'.";
+                    'mailctl backup create --full' and 'mailctl backup drill'.";
         return Finding::error(AREA, id, reason, todo);
     }
     let age = ago(now, last.begun);

@@ -57,6 +57,7 @@ fn well() -> Report {
         good: Some(run(3600)),
         drill: Some(drilled(3 * DAY, 3 * DAY)),
         good_drill: Some(drilled(3 * DAY, 3 * DAY)),
+        not_pruned: None,
         passphrase_shown: Some(NOW - 9 * DAY),
     }
 }
@@ -121,6 +122,13 @@ fn the_last_one_failed() {
         ..run(60)
     });
     insta::assert_snapshot!(troubles(&daily(), &report), @"WARNING backup.last: The last backup failed: backup.example.net does not answer");
+}
+
+#[test]
+fn old_ones_stay() {
+    let mut report = well();
+    report.not_pruned = Some("backup.example.net does not answer".to_owned());
+    insta::assert_snapshot!(troubles(&daily(), &report), @"WARNING backup.prune: Old backups could not be removed: backup.example.net does not answer");
 }
 
 #[test]

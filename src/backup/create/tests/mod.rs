@@ -1,153 +1,16 @@
-use std::{
-    fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::PathBuf,
-};
+mod damage;
+mod random;
+mod world;
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::*;
-use crate::{
-    backup::{
-        extract::{Extracted, extract},
-        open::{Opened, backups, open as open_backup},
-        store::Folder,
-    },
-    encpipe::Passphrase,
+use crate::backup::{
+    extract::extract,
+    open::{backups, open as open_backup},
+    store::Folder,
 };
-
-/// A server in a folder, and a store.
-struct World {
-    _folder: tempfile::TempDir,
-    root: PathBuf,
-    target: Target,
-    paths: Paths,
-    key: Key,
-    store: Folder,
-}
-
-fn key(text: &str) -> Key {
-    Key::derive(&Passphrase::new(text.as_bytes().to_vec()).unwrap()).unwrap()
-}
-
-impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("server");
-        let store = folder.path().join("store");
-        fs::create_dir_all(root.join("var/lib/ezmail")).unwrap();
-        fs::create_dir(&store).unwrap();
-        let world = Self {
-            target: Target::new(&root).unwrap(),
-            paths: Paths::default(),
-            key: key("one"),
-            store: Folder::new(&store).unwrap(),
-            root,
-            _folder: folder,
-        };
-        world.write("var/lib/ezmail/state.json", "{}");
-        world.write("var/lib/ezmail/answers/answers.toml", "a = 1");
-        world.write("var/lib/ezmail/secrets/backup-passphrase", "secret");
-        world.write("var/lib/ezmail/dkim/example.org/s.pem", "key");
-        world.write("var/vmail/example.org/a/Maildir/new/1.x", "one");
-        world.write("var/vmail/example.org/a/Maildir/cur/2.x:2,S", "two");
-        world.write("var/vmail/example.org/a/Maildir/dovecot-uidlist", "3 V1");
-        symlink(
-            "sieve/main.sieve",
-            world.root.join("var/vmail/example.org/a/.dovecot.sieve"),
-        )
-        .unwrap();
-        database::open(&world.root.join("var/lib/ezmail/mail.sqlite")).unwrap();
-        world
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path)
-    }
-
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn request(&self, now: i64) -> Request<'_> {
-        Request {
-            target: &self.target,
-            paths: &self.paths,
-            host: "mail.example.org",
-            modules: &Module::ALL,
-            key: &self.key,
-            full: false,
-            now,
-            part: PART,
-        }
-    }
-
-    fn scratch(&self) -> Scratch {
-        Scratch::take(&self.path("var/lib/ezmail")).unwrap()
-    }
-
-    fn backup(&self, now: i64) -> Made {
-        self.backup_of(&self.request(now)).unwrap()
-    }
-
-    fn backup_of(&self, request: &Request<'_>) -> Result<Made> {
-        let sink = Sink::Store(&self.store);
-        create(request, sink, &self.scratch(), &NoServices, &Unwatched)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let listed = self.store.list().unwrap();
-        listed.into_iter().map(|e| e.name).collect()
-    }
-
-    fn open(&self, id: &BackupId) -> (tempfile::TempDir, Opened) {
-        let scratch = tempfile::tempdir().unwrap();
-        let opened = open_backup(&self.store, &id.archive(), &self.key, scratch.path()).unwrap();
-        (scratch, opened)
-    }
-
-    /// Extracts a backup and compares all of it with the server.
-    fn compare(&self, id: &BackupId) -> Extracted {
-        let (_scratch, opened) = self.open(id);
-        let to = tempfile::tempdir().unwrap();
-        let all = &Module::ALL;
-        let done = extract(
-            &opened,
-            &self.store,
-            &self.key,
-            all,
-            Some(to.path()),
-            &Unwatched,
-        );
-        let done = done.unwrap();
-        let same =
-            |a: &Path, b: &Path| assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{a:?}");
-        let mut files = 0;
-        for (path, at) in [("mail", "var/vmail"), ("answers", "var/lib/ezmail/answers")] {
-            for entry in walkdir::WalkDir::new(self.path(at)) {
-                let entry = entry.unwrap();
-                let rest = entry.path().strip_prefix(self.path(at)).unwrap();
-                let restored = to.path().join(path).join(rest);
-                let (was, is) = (
-                    entry.path().symlink_metadata().unwrap(),
-                    restored.symlink_metadata().unwrap(),
-                );
-                assert_eq!(was.mode(), is.mode(), "{restored:?}");
-                if was.is_file() {
-                    files += 1;
-                    same(entry.path(), &restored);
-                    assert_eq!(was.mtime(), is.mtime(), "{restored:?}");
-                }
-            }
-        }
-        assert!(files >= 4);
-        assert!(!to.path().join("secrets/backup-passphrase").exists());
-        database::open(&to.path().join("mail.sqlite")).unwrap();
-        let looked = extract(&opened, &self.store, &self.key, all, None, &Unwatched).unwrap();
-        assert_eq!(looked, done);
-        done
-    }
-}
+use world::{Broken, World, key};
 
 /// The names of the archives that a backup needs beside its own.
 fn parts(made: &Made) -> Vec<String> {
@@ -252,32 +115,6 @@ fn another_passphrase_shares_nothing() {
     let second = world.backup(1_795_577_400);
     assert_eq!(parts(&second), [second.header.id.part(1)]);
     world.compare(&second.header.id);
-}
-
-/// A store that fails after so many archives.
-struct Broken<'a>(&'a Folder, std::sync::atomic::AtomicU32);
-
-impl Store for Broken<'_> {
-    fn name(&self) -> String {
-        self.0.name()
-    }
-    fn list(&self) -> Result<Vec<crate::backup::store::Entry>> {
-        self.0.list()
-    }
-    fn create(&self, name: &str) -> Result<Box<dyn Upload>> {
-        let left = self.1.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
-        ensure!(left > 0, "the connection was lost");
-        self.0.create(name)
-    }
-    fn open(&self, name: &str) -> Result<Box<dyn std::io::Read + Send>> {
-        self.0.open(name)
-    }
-    fn remove(&self, name: &str) -> Result<()> {
-        self.0.remove(name)
-    }
-    fn tidy(&self, prefix: &str) -> Result<Vec<String>> {
-        self.0.tidy(prefix)
-    }
 }
 
 #[test]
@@ -434,6 +271,49 @@ fn what_comes_while_it_runs_is_in_it() {
         .query_row("SELECT count(*) FROM domain", [], |row| row.get(0))
         .unwrap();
     assert_eq!(count, 1);
+}
+
+/// Mail that does not go on when it should, which is before the manifest is written to `.0`.
+struct Stuck(PathBuf);
+
+impl Services for Stuck {
+    fn save_spam(&self) -> Result<()> {
+        Ok(())
+    }
+    fn hold(&self) -> Result<Box<dyn Hold>> {
+        Ok(Box::new(Self(self.0.clone())))
+    }
+}
+
+impl Hold for Stuck {
+    fn under_way(&self) -> Option<&str> {
+        None
+    }
+    fn end(self: Box<Self>) -> Result<()> {
+        assert!(
+            !self.0.exists(),
+            "mail is held for no longer than it takes to read it"
+        );
+        anyhow::bail!("smtpd does not answer")
+    }
+}
+
+#[test]
+fn mail_goes_on_before_the_manifest_goes_out_or_it_is_said() {
+    let world = World::new();
+    let scratch = world.scratch();
+    let stuck = Stuck(scratch.work().join("manifest"));
+    let sink = Sink::Store(&world.store);
+    let made = create(
+        &world.request(1_795_491_000),
+        sink,
+        &scratch,
+        &stuck,
+        &Unwatched,
+    )
+    .unwrap();
+    insta::assert_snapshot!(made.notes.join("\n"), @"mail may still be held: smtpd does not answer; 'smtpctl show status' says so, and 'smtpctl resume smtp', 'smtpctl resume mda' and 'smtpctl resume mta' have it go on");
+    world.compare(&made.header.id);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! It is filled from the disk when a backup is made, and from a manifest when one is read. The
 //! database is a scratch file: after a crash it is thrown away.
 
+mod disk;
+mod needed;
+
 use std::{
     ffi::OsString,
     io::{BufRead, Write},
@@ -58,7 +61,10 @@ const SCHEMA: &str = "
         dev INTEGER, ino INTEGER, ctime_ns INTEGER
     ) WITHOUT ROWID;
     CREATE INDEX item_folder ON item (folder);
-    CREATE INDEX item_content ON item (archive, entry);
+    CREATE INDEX item_content ON item (archive, entry, kind, module, size);
+    CREATE INDEX item_directory ON item (path) WHERE kind = 0;
+    CREATE INDEX item_missing ON item (path) WHERE kind = 1 AND sha256 IS NULL;
+    CREATE TABLE still (path BLOB PRIMARY KEY) WITHOUT ROWID;
     BEGIN;";
 
 const DIRECTORY: i64 = 0;
@@ -236,142 +242,6 @@ impl Catalog {
         Ok(())
     }
 
-    /// The items directly in a folder.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn in_folder(&self, folder: &Path) -> Result<Vec<Item>> {
-        let sql = format!("SELECT {COLUMNS} FROM item WHERE folder = ?1 ORDER BY path");
-        let mut query = self.db.prepare_cached(&sql)?;
-        let rows = query.query_map([folder.as_os_str().as_bytes()], read_item)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The folders, with when each was changed last when it was listed.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn folders(&self) -> Result<Vec<(PathBuf, i64)>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT path, ctime_ns FROM item WHERE kind = 0 ORDER BY path")?;
-        let rows = query.query_map([], |row| Ok((path(row.get(0)?), row.get(1)?)))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// Some files, by path, from behind `after` on, whose bytes are nowhere yet, and what they are
-    /// on this disk; none when there are no more.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn missing(&self, after: &Path) -> Result<Vec<(PathBuf, Local)>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT path, dev, ino, ctime_ns FROM item
-             WHERE kind = 1 AND sha256 IS NULL AND path > ?1 ORDER BY path LIMIT 256",
-        )?;
-        let rows = query.query_map([after.as_os_str().as_bytes()], |row| {
-            let local = Local {
-                dev: row.get::<_, i64>(1)? as u64,
-                ino: row.get::<_, i64>(2)? as u64,
-                ctime_ns: row.get(3)?,
-            };
-            Ok((path(row.get(0)?), local))
-        })?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// What a file on this disk was when it was listed; its bytes may be known by then.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn local(&self, path: &Path) -> Result<Option<Local>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT dev, ino, ctime_ns FROM item WHERE path = ?1")?;
-        let found = query.query_row([path.as_os_str().as_bytes()], |row| {
-            Ok(Local {
-                dev: row.get::<_, i64>(0)? as u64,
-                ino: row.get::<_, i64>(1)? as u64,
-                ctime_ns: row.get(2)?,
-            })
-        });
-        Ok(found.optional()?)
-    }
-
-    /// The files whose bytes are in the entry `entry` of `archive`; `None` is the archive of the
-    /// manifest.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn of_entry(&self, archive: Option<&str>, entry: &Path) -> Result<Vec<Item>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM item WHERE archive IS ?1 AND entry = ?2 ORDER BY path");
-        let mut query = self.db.prepare_cached(&sql)?;
-        let rows = query.query_map(params![archive, entry.as_os_str().as_bytes()], read_item)?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The archives with the bytes of files of `modules`, and how many bytes of each are needed
-    /// ([`Catalog::of_entry`] has what `None` is). What several files share is counted once.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn archives(&self, modules: &[Module]) -> Result<Vec<(Option<String>, u64)>> {
-        let mut needed = Vec::new();
-        let sql = format!(
-            "SELECT archive, sum(size) FROM (SELECT DISTINCT archive, entry, size FROM item
-             WHERE kind = 1 AND module IN ({})) GROUP BY archive ORDER BY archive",
-            names(modules)
-        );
-        let mut query = self.db.prepare(&sql)?;
-        let mut rows = query.query([])?;
-        while let Some(row) = rows.next()? {
-            needed.push((row.get(0)?, unsigned(row.get(1)?)?));
-        }
-        Ok(needed)
-    }
-
-    /// How many files of `modules` have their bytes in `archive`, as in [`Catalog::of_entry`].
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn count(&self, archive: Option<&str>, modules: &[Module]) -> Result<u64> {
-        let sql = format!(
-            "SELECT count(*) FROM item WHERE kind = 1 AND archive IS ?1 AND module IN ({})",
-            names(modules)
-        );
-        let count = self
-            .db
-            .query_row(&sql, [archive], |row| row.get::<_, i64>(0))?;
-        unsigned(count)
-    }
-
-    /// How much there is of each module that there is something of.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn totals(&self) -> Result<Vec<(Module, Amount)>> {
-        let mut totals = Vec::new();
-        let mut query = self.db.prepare_cached(
-            "SELECT sum(kind > 0), coalesce(sum(size), 0), max(mtime), count(*) FROM item
-             WHERE module = ?1",
-        )?;
-        for module in Module::ALL {
-            let (amount, items) = query.query_row([module.name()], |row| {
-                let amount = Amount {
-                    files: row.get::<_, Option<i64>>(0)?.unwrap_or(0) as u64,
-                    bytes: row.get::<_, i64>(1)? as u64,
-                    newest: row.get(2)?,
-                };
-                Ok((amount, row.get::<_, i64>(3)?))
-            })?;
-            if items > 0 {
-                totals.push((module, amount));
-            }
-        }
-        Ok(totals)
-    }
-
     /// Writes it as a manifest. Content that is in `own` gets no archive's name.
     ///
     /// # Errors
@@ -397,12 +267,6 @@ fn module_of(path: &Path) -> Result<Module> {
         Some(module) => Ok(module),
         None => bail!("{} is of no module of a backup", path.display()),
     }
-}
-
-/// A list of modules for SQL's `IN`; their names are words.
-fn names(modules: &[Module]) -> String {
-    let quoted: Vec<String> = modules.iter().map(|m| format!("'{m}'")).collect();
-    quoted.join(", ")
 }
 
 fn path(bytes: Vec<u8>) -> PathBuf {
