@@ -22,14 +22,14 @@ use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 
 pub use layout::{FOLDER, Layout};
-pub use old::{done, drop_old, is_empty, olds, size, tidy, undo};
+pub use old::{Before, before, done, drop_old, is_empty, olds, size, tidy, undo};
 pub use record::{Order, Record};
 
 use self::{

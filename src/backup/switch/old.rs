@@ -3,6 +3,7 @@
 use std::{fs, io, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 
 use super::{
     layout::Layout,
@@ -87,6 +88,31 @@ pub fn size(layout: &Layout, old: &Record) -> Result<u64> {
         }
     }
     Ok(size)
+}
+
+/// All that is kept of what was there before restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Before {
+    /// When the first of it was replaced, in seconds since 1970.
+    pub since: i64,
+    /// How long its files are together, in bytes.
+    pub bytes: u64,
+}
+
+/// How much is kept, and since when; `None` if nothing is.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn before(layout: &Layout) -> Result<Option<Before>> {
+    let olds = olds(layout)?;
+    let Some(first) = olds.first() else {
+        return Ok(None);
+    };
+    let sizes: Result<Vec<u64>> = olds.iter().map(|old| size(layout, old)).collect();
+    Ok(Some(Before {
+        since: first.order.time,
+        bytes: sizes?.iter().sum(),
+    }))
 }
 
 /// Whether nothing was there before `old` but folders.

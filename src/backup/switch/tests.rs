@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::agent::{paths::Paths, target::Target};
+use std::os::unix::fs::MetadataExt;
 
 /// A server in a folder: with a state volume, or each part where the daemons expect it.
 struct Server {

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     passphrase as phrase,
     place::{Place, key},
+    scratch,
 };
 use crate::{
     answers::Answers,
@@ -24,7 +25,6 @@ use crate::{
         prune,
         report::{Report, Run},
         schedule,
-        scratch::Scratch,
         store::{Folder, Store, Upload},
     },
     ctl::{
@@ -152,7 +152,7 @@ fn make(
         }
         _ => (Sink::Stream(Box::new(Stdout)), "standard output".to_owned()),
     };
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let scratch = scratch(server)?;
     let services: &dyn Services = match server.is_live() {
         true => &Live,
         false => &NoServices,

@@ -6,7 +6,10 @@ use anyhow::{Result, bail};
 use clap::Args as Arguments;
 use serde::Serialize;
 
-use super::place::{Place, key};
+use super::{
+    place::{Place, key},
+    scratch,
+};
 use crate::{
     backup::{
         extract::{Extracted, extract},
@@ -14,7 +17,6 @@ use crate::{
         module::Module,
         name::BackupId,
         open::{self, backups},
-        scratch::Scratch,
     },
     ctl::{output, server::Server},
     encpipe::Key,
@@ -100,7 +102,7 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
 }
 
 fn verify(place: &Place, archive: &str, key: &Key, server: &Server) -> Result<Extracted> {
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let scratch = scratch(server)?;
     let store = place.store.as_ref();
     let opened = open::open(store, archive, key, &scratch.work())?;
     let line = |text: &str| eprintln!("{archive}: {text}");
