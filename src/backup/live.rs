@@ -13,8 +13,10 @@ use anyhow::{Context, Result, bail};
 use super::create::{Hold, NoServices, Services};
 use crate::util::{guard::Guard, run::Task};
 
-/// How long sessions that are under way may take to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long SMTP sessions that are under way may take to end: some say nothing for minutes.
+const SESSIONS: Duration = Duration::from_secs(10);
+/// How long deliveries may take to end; each comes to an end by itself.
+const DELIVERIES: Duration = Duration::from_secs(60);
 /// How long the last of it may take to be done with.
 const SETTLING: Duration = Duration::from_millis(500);
 /// How long valkey may take to write its memory to the disk.
@@ -82,15 +84,15 @@ impl Held {
             smtpctl(&["pause", subsystem], "having smtpd hold mail for a moment")?;
         }
         let begun = Instant::now();
-        let mut under_way = busy()?;
-        while under_way.is_some() && begun.elapsed() < PATIENCE {
+        let mut busy = Busy::now()?;
+        while busy.is_worth_waiting(begun.elapsed()) {
             thread::sleep(Duration::from_millis(100));
-            under_way = busy()?;
+            busy = Busy::now()?;
         }
         // what has just been delivered leaves the queue
         thread::sleep(SETTLING);
         Ok(Self {
-            under_way,
+            under_way: busy.text(),
             _guard: guard,
         })
     }
@@ -102,34 +104,52 @@ impl Hold for Held {
     }
 }
 
-fn busy() -> Result<Option<String>> {
-    Ok(under_way(&smtpctl(
-        &["show", "stats"],
-        "asking smtpd what is under way",
-    )?))
+/// What is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Busy {
+    sessions: u64,
+    deliveries: u64,
 }
 
-/// What `smtpctl show stats` says is under way.
-fn under_way(stats: &str) -> Option<String> {
-    let value = |key: &str| {
-        let line = stats
-            .lines()
-            .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
-        line.and_then(|v| v.trim().parse::<u64>().ok()).unwrap_or(0)
-    };
-    let counted = |count: u64, one: &str, many: &str| match count {
-        0 => None,
-        1 => Some(format!("1 {one}")),
-        n => Some(format!("{n} {many}")),
-    };
-    // an envelope "in flight" may be one that waits until mda or mta go on
-    let deliveries = value("mda.running") + value("mta.task.running");
-    let found = [
-        counted(value("smtp.session"), "SMTP session", "SMTP sessions"),
-        counted(deliveries, "delivery", "deliveries"),
-    ];
-    let found: Vec<String> = found.into_iter().flatten().collect();
-    (!found.is_empty()).then(|| found.join(" and "))
+impl Busy {
+    fn now() -> Result<Self> {
+        let stats = smtpctl(&["show", "stats"], "asking smtpd what is under way")?;
+        Ok(Self::of(&stats))
+    }
+
+    /// As `smtpctl show stats` has it.
+    fn of(stats: &str) -> Self {
+        let value = |key: &str| {
+            let line = stats
+                .lines()
+                .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
+            line.and_then(|v| v.trim().parse::<u64>().ok()).unwrap_or(0)
+        };
+        Self {
+            sessions: value("smtp.session"),
+            // an envelope "in flight" may be one that waits until mda or mta go on
+            deliveries: value("mda.running") + value("mta.task.running"),
+        }
+    }
+
+    fn is_worth_waiting(self, waited: Duration) -> bool {
+        self.sessions > 0 && waited < SESSIONS || self.deliveries > 0 && waited < DELIVERIES
+    }
+
+    /// For people; `None` if there is nothing.
+    fn text(self) -> Option<String> {
+        let counted = |count: u64, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
+        let found = [
+            counted(self.sessions, "SMTP session", "SMTP sessions"),
+            counted(self.deliveries, "delivery", "deliveries"),
+        ];
+        let found: Vec<String> = found.into_iter().flatten().collect();
+        (!found.is_empty()).then(|| found.join(" and "))
+    }
 }
 
 /// The subsystems that `smtpctl show status` says are paused.
@@ -179,10 +199,24 @@ mod tests {
         let stats =
             "mda.running=1\nmta.task=3\nmta.task.running=1\nsmtp.session=1\nsmtp.session.inet4=9\n";
         assert_eq!(
-            under_way(stats).as_deref(),
+            Busy::of(stats).text().as_deref(),
             Some("1 SMTP session and 2 deliveries")
         );
-        assert_eq!(under_way("smtp.session=0\nuptime=5\n"), None);
+        assert_eq!(Busy::of("smtp.session=0\nuptime=5\n").text(), None);
+    }
+
+    #[test]
+    fn a_session_is_waited_for_less_than_a_delivery() {
+        let waits = |sessions, deliveries, seconds| {
+            let busy = Busy {
+                sessions,
+                deliveries,
+            };
+            busy.is_worth_waiting(Duration::from_secs(seconds))
+        };
+        assert!(waits(1, 0, 9) && !waits(1, 0, 10));
+        assert!(waits(1, 1, 30) && waits(0, 1, 59) && !waits(0, 1, 60));
+        assert!(!waits(0, 0, 0));
     }
 
     #[test]

@@ -91,15 +91,16 @@ fn decide(listed: &[Entry], headers: &[Header], host: &str, keep: Keep) -> Resul
     Ok(plan)
 }
 
-/// Removes what was planned, and what uploads that were broken off have left.
+/// Removes what was planned, and what broken off uploads of `host` have left: those of other servers
+/// may go on just now.
 ///
 /// # Errors
 /// When something cannot be removed; what was removed before stays so.
-pub fn remove(store: &dyn Store, plan: &Plan) -> Result<()> {
+pub fn remove(store: &dyn Store, plan: &Plan, host: &str) -> Result<()> {
     for name in &plan.files {
         store.remove(name)?;
     }
-    store.tidy().map(drop)
+    store.tidy(&format!("{host}_")).map(drop)
 }
 
 #[cfg(test)]

@@ -82,10 +82,17 @@ fn is_in_maildir(path: &Path) -> bool {
         && parts.next().is_some()
 }
 
+/// Whether a path is `mail/DOMAIN/LOCAL_PART/import` or below: what `mailctl import imap` keeps of
+/// other servers.
+fn is_copy_of_others(path: &Path) -> bool {
+    path.starts_with("mail") && path.iter().nth(3).is_some_and(|p| p == "import")
+}
+
 /// Whether a path is left out of backups, by its name or place.
 ///
 /// dovecot makes its indexes anew from what is there; what is in `tmp`, `incoming` and `temporary`
-/// nobody has accepted yet; the passphrase must not be in what it opens.
+/// nobody has accepted yet; the copy of a mailbox elsewhere is brought anew from there; the
+/// passphrase must not be in what it opens.
 pub fn is_left_out(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
         return false;
@@ -95,6 +102,7 @@ pub fn is_left_out(path: &Path) -> bool {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
     match Module::of(path) {
         None => true,
+        Some(Module::Mail) if is_copy_of_others(path) => true,
         Some(Module::Mail) if !is_in_maildir(path) || is_message(path) => false,
         Some(Module::Mail) => {
             within == "tmp"

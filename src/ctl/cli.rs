@@ -31,7 +31,8 @@ Examples:
   mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
-well ('status', 'check', 'dns check', 'test').")]
+well ('status', 'check', 'dns check', 'test', 'backup verify', 'backup drill',
+'import').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(

@@ -4,12 +4,12 @@
 //! [`Task`]: quiet while all is well; when one fails, the error has the command line as a person
 //! would type it, how it ended, and the tail of what it said.
 
+mod lines;
 mod stream;
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    ops::ControlFlow,
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
 };
@@ -20,8 +20,6 @@ pub use stream::Stream;
 
 /// How much of a failed command's output the error carries.
 const TAIL: u64 = 2048;
-/// How much of one line [`Task::lines`] gives.
-const LINE: u64 = 256 << 10;
 
 /// One command with what it is for.
 #[derive(Debug)]
@@ -122,46 +120,6 @@ impl Task {
             .read_to_end(&mut bytes)
             .with_context(|| format!("{}: reading what it printed", self.what))?;
         Ok(bytes)
-    }
-
-    /// Gives every line of standard output to `each` as it comes, so that none is kept; `each`
-    /// may end the command early, which is no failure. A line of more than 256 KiB is cut, and
-    /// what is not UTF-8 is replaced.
-    ///
-    /// # Errors
-    /// As [`Task::run`], and those of `each`.
-    pub fn lines(mut self, mut each: impl FnMut(&str) -> Result<ControlFlow<()>>) -> Result<()> {
-        let mut errors = tempfile::tempfile().context("creating a temporary file")?;
-        self.command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(errors.try_clone()?);
-        let mut child = self.command.spawn().map_err(|e| self.not_started(e))?;
-        let mut result = Ok(ControlFlow::Continue(()));
-        let mut output = child.stdout.take().map(BufReader::new);
-        while let Some(output) = &mut output {
-            result = match line(output) {
-                Ok(None) => break,
-                Ok(Some(line)) => each(&line),
-                Err(e) => Err(e).with_context(|| format!("{}: reading what it printed", self.what)),
-            };
-            if !matches!(result, Ok(ControlFlow::Continue(()))) {
-                // it may have ended by itself
-                child.kill().ok();
-                break;
-            }
-        }
-        let status = child
-            .wait()
-            .with_context(|| format!("{}: waiting for it", self.what))?;
-        if result?.is_break() || status.success() {
-            return Ok(());
-        }
-        let length = errors.seek(SeekFrom::End(0))?;
-        errors.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut tail = Vec::new();
-        errors.read_to_end(&mut tail)?;
-        bail!(self.failure(status, &tail))
     }
 
     /// Runs the command and returns how it ended and what it wrote, for a command whose failures
@@ -295,21 +253,6 @@ fn is_program(path: &Path) -> bool {
         .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// The next line without its end; what is longer than [`LINE`] is left out.
-fn line(output: &mut impl BufRead) -> std::io::Result<Option<String>> {
-    let mut bytes = Vec::new();
-    output.by_ref().take(LINE).read_until(b'\n', &mut bytes)?;
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    } else if bytes.len() as u64 == LINE {
-        output.skip_until(b'\n')?;
-    }
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,38 +291,6 @@ mod tests {
         assert_eq!(Task::new("x", sh("exit 0")).status(&[0, 1]).unwrap(), 0);
         assert!(Task::new("x", sh("exit 2")).status(&[0, 1]).is_err());
         assert!(Task::new("x", sh("kill -9 $$")).status(&[0, 9]).is_err());
-    }
-
-    #[test]
-    fn lines_come_one_by_one() {
-        let mut seen = Vec::new();
-        let mut all = |script: &str, last: &str| {
-            Task::new("telling", sh(script)).lines(|line| {
-                seen.push(line.to_owned());
-                Ok(match line == last {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                })
-            })
-        };
-        all("echo a; echo b", "").unwrap();
-        all("while echo c; do :; done", "c").unwrap();
-        let error = all("echo d; echo why >&2; exit 1", "").unwrap_err();
-        assert!(error.to_string().contains("| why"), "{error}");
-        assert_eq!(seen, ["a", "b", "c", "d"]);
-    }
-
-    #[test]
-    fn a_line_has_its_limit() {
-        let mut text = vec![b'x'; LINE as usize];
-        let mut seen = Vec::new();
-        text.extend(b"yz\n\xff\nlast");
-        let mut reader = &text[..];
-        while let Some(found) = line(&mut reader).unwrap() {
-            seen.push(found);
-        }
-        assert_eq!(seen[0].len(), LINE as usize);
-        assert_eq!(seen[1..], ["\u{fffd}", "last"]);
     }
 
     #[test]

@@ -24,6 +24,13 @@ pub fn changed(server: &Server, arguments: &[&str]) -> String {
     changed_with(server, arguments, "")
 }
 
+/// The same for a call that ends with `status`.
+pub fn changed_and_ends(server: &Server, status: i32, arguments: &[&str]) -> String {
+    let called = server.call(arguments);
+    assert_eq!(called.status, status, "{arguments:?}: {}", called.stderr);
+    shown(&called)
+}
+
 /// The same with `input` on its standard input.
 pub fn changed_with(server: &Server, arguments: &[&str], input: &str) -> String {
     let called = server.call_with(arguments, input);

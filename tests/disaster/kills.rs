@@ -1,10 +1,27 @@
 //! Backups and restores that are killed, at moments all along their way.
 
 use crate::{
-    people::{Boxes, Person, wait_until_delivered},
+    all_answers, boot,
+    disk::Disk,
+    people::{ALL, Boxes, Person, fill, wait_until_delivered},
     run,
     world::{World, appliance::Appliance, sshd::Sshd},
 };
+
+#[test]
+fn full_what_is_killed_leaves_no_half() {
+    let world = World::new("kills").unwrap();
+    let sshd = Sshd::start(&world).unwrap();
+    let disk = Disk::blank(world.folder());
+    let text = all_answers(&world, &sshd).unwrap();
+    let machine = boot(&world, &disk, &text).unwrap();
+    machine.wait_until_up(&world).unwrap();
+    let people = ALL.map(|login| Person { login });
+    fill(&world, &people, 5);
+    let before = Boxes::read(&world, &people);
+    backups(&machine, &sshd);
+    restores(&machine, &world, &people, &before);
+}
 
 /// How often each is killed.
 const MOMENTS: u32 = 10;
@@ -35,7 +52,7 @@ fn all_is_well(machine: &Appliance) {
 }
 
 /// A backup that is killed leaves smtpd running and the store with whole backups only.
-pub fn a_backup(machine: &Appliance, sshd: &Sshd) {
+fn backups(machine: &Appliance, sshd: &Sshd) {
     let create = "mailctl backup create --full";
     let whole = takes(machine, create);
     let mut killed = 0;
@@ -60,7 +77,7 @@ pub fn a_backup(machine: &Appliance, sshd: &Sshd) {
 }
 
 /// A restore that is killed leaves the server as it was, or as the backup has it; mail is there.
-pub fn a_restore(machine: &Appliance, world: &World, people: &[Person], before: &Boxes) {
+fn restores(machine: &Appliance, world: &World, people: &[Person], before: &Boxes) {
     let restore = "mailctl restore --yes";
     let whole = takes(machine, restore);
     all_is_well(machine);

@@ -87,14 +87,8 @@ fn a_server_that_is_lost_comes_back_from_its_backup() {
         &machine,
         &format!("echo '{}' | mailctl user passwd {}", changed.1, changed.0),
     );
-    let people = [
-        Person { login: changed },
-        Person { login: BOB },
-        Person {
-            login: people::CAROL,
-        },
-    ];
-    let filled = people::fill(&world, &people);
+    let people = [changed, BOB, people::CAROL].map(|login| Person { login });
+    let filled = people::fill(&world, &people, 1);
     assert_eq!(filled, people::MESSAGES);
 
     let lost = thread::scope(|scope| lose(scope, &world, machine, &people));
@@ -135,9 +129,6 @@ fn a_server_that_is_lost_comes_back_from_its_backup() {
     machine.shell().wait(BOOT).unwrap();
     machine.wait_for_ports(&world).unwrap();
     Boxes::read(&world, &people).has_all_of(&lost.before);
-
-    kills::a_backup(&machine, &sshd);
-    kills::a_restore(&machine, &world, &people, &lost.before);
 }
 
 /// What is known of the server that was lost.
@@ -169,8 +160,9 @@ fn lose<'scope>(
     traffic.wait_for(1);
     let keys = run(&machine, KEYS);
     let rows = run(&machine, people::ROWS);
-    machine.kill().unwrap();
+    // a sender whose server vanishes in the middle would wait for many minutes
     let arrived = traffic.stop();
+    machine.kill().unwrap();
     let accepted = arrived.iter().filter(|a| a.at < complete_until);
     let accepted: Vec<String> = accepted.map(|a| a.id.clone()).collect();
     assert!(second["written"].as_u64() < first["written"].as_u64());

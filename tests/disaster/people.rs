@@ -45,20 +45,16 @@ pub struct Person {
     pub login: Login<'static>,
 }
 
-/// Fills everybody's folders; how many messages those are.
-pub fn fill(world: &World, people: &[Person]) -> u64 {
+/// Fills everybody's folders with one message of so many; how many messages those are.
+pub fn fill(world: &World, people: &[Person], share: u32) -> u64 {
     let mut count = 0;
     for person in people {
         let local_part = person.login.0.split('@').next().unwrap();
         let steps: Vec<Value> = FOLDERS
             .iter()
             .map(|(folder, n)| {
-                json!([
-                    "fill",
-                    folder,
-                    format!("{local_part}-{}", folder.replace('/', "-")),
-                    n
-                ])
+                let name = format!("{local_part}-{}", folder.replace('/', "-"));
+                json!(["fill", folder, name, n / share])
             })
             .collect();
         let client = world.client(90, Family::V4);

@@ -32,6 +32,7 @@ pub struct Arrived {
 /// The sender.
 pub struct Traffic {
     stop: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
     arrived: Arc<Mutex<Vec<Arrived>>>,
 }
 
@@ -39,20 +40,16 @@ impl Traffic {
     /// Begins to send, one message after the other.
     pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, world: &'scope World, to: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(AtomicBool::new(false));
         let arrived: Arc<Mutex<Vec<Arrived>>> = Arc::default();
-        // signed beforehand, as many as can be needed
-        let mails: Vec<Mail> = (0..400)
-            .map(|n| {
-                world
-                    .sign(Mail::new("peer@example.com", to, &format!("traffic-{n}")))
-                    .unwrap()
-            })
-            .collect();
-        let (ended, list) = (stop.clone(), arrived.clone());
+        let to = to.to_owned();
+        let (stopped, done, list) = (stop.clone(), ended.clone(), arrived.clone());
         scope.spawn(move || {
-            for mail in mails {
-                if ended.load(Ordering::SeqCst) {
-                    return;
+            for number in 0..400 {
+                let mail = Mail::new("peer@example.com", &to, &format!("traffic-{number}"));
+                let mail = world.sign(mail).unwrap();
+                if stopped.load(Ordering::SeqCst) {
+                    break;
                 }
                 // held, or gone: then it was not accepted
                 let sender = world.client(SENDER, Family::V4);
@@ -66,8 +63,13 @@ impl Traffic {
                 }
                 thread::sleep(Duration::from_millis(500));
             }
+            done.store(true, Ordering::SeqCst);
         });
-        Self { stop, arrived }
+        Self {
+            stop,
+            ended,
+            arrived,
+        }
     }
 
     fn count(&self) -> usize {
@@ -93,8 +95,12 @@ impl Traffic {
         there - now()
     }
 
-    /// Ends it; what has arrived.
+    /// Ends it when the message that is under way has arrived; what has arrived.
     pub fn stop(self) -> Vec<Arrived> {
+        self.stop.store(true, Ordering::SeqCst);
+        while !self.ended.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(100));
+        }
         let arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         arrived.clone()
     }

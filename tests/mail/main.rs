@@ -16,6 +16,7 @@ mod hardening;
 mod health;
 #[cfg(feature = "by-hand")]
 mod hold;
+mod import;
 mod incoming;
 mod large;
 mod operations;

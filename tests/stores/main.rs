@@ -63,7 +63,7 @@ pub fn told<T>(result: anyhow::Result<T>) -> String {
 /// What every store does.
 pub fn written_listed_read_and_removed(store: &dyn Store, large: usize) {
     assert_eq!(listed(store), []);
-    assert_eq!(store.tidy().unwrap(), [""; 0]);
+    assert_eq!(store.tidy("").unwrap(), [""; 0]);
     let files = [("0", 0), ("1", 1), ("large", large)];
     for (name, count) in files {
         put(store, name, &noise(count as u64, count));
@@ -93,7 +93,7 @@ pub fn whole_or_not_at_all(store: &dyn Store, large: usize) {
     assert_eq!(listed(store), [("a".to_owned(), 4)]);
     drop(upload);
     assert_eq!(listed(store), [("a".to_owned(), 4)]);
-    assert_eq!(store.tidy().unwrap(), [""; 0]);
+    assert_eq!(store.tidy("").unwrap(), [""; 0]);
     let mut upload = store.create("b").unwrap();
     upload.write_all(&noise(1, large)).unwrap();
     // the place is taken in the meantime

@@ -5,10 +5,12 @@ s3.py CERTIFICATE KEY ACCESS_KEY, with the secret key in the environment
 Buckets: `bucket`; `elsewhere`, of the region eu-test-1; `private`, to which the key has no right;
 `pages`, whose lists come two files at a time.
 In the name of a file: `flaky` has every other request to write it refused, `broken` breaks off
-every other download of it in the middle, `slow` takes a second to be written.
+every other download of it in the middle, `slow` takes a second to be written, and of `short`
+only the first half is kept.
 """
 
 import collections
+import io
 import logging
 import os
 import ssl
@@ -96,6 +98,10 @@ def serve(environ, start):
         length = [("Content-Length", str(len(body)))] if body else []
         start(f"{status} Refused", [("Content-Type", "application/xml"), *length])
         return [body]
+    if "short" in path and method == "PUT":
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        environ["wsgi.input"] = io.BytesIO(body[: len(body) // 2])
+        environ["CONTENT_LENGTH"] = str(len(body) // 2)
     if path.startswith("/pages") and "list-type" in environ["QUERY_STRING"]:
         environ["QUERY_STRING"] += "&max-keys=2"
     parts = app(environ, start)

@@ -43,11 +43,12 @@ fn what_was_broken_off_is_tidied_away() {
     let mut upload = store.create("b").unwrap();
     upload.write_all(&noise(1, 9 << 20)).unwrap();
     std::mem::forget(upload);
+    assert_eq!(store.tidy("other_").unwrap(), [""; 0]);
     let other = moto.store("bucket/other", &moto.access());
-    assert_eq!(other.tidy().unwrap(), [""; 0]);
+    assert_eq!(other.tidy("").unwrap(), [""; 0]);
     // the first part may still be on its way; the upload was begun before
-    assert_eq!(store.tidy().unwrap(), ["b"]);
-    assert_eq!(store.tidy().unwrap(), [""; 0]);
+    assert_eq!(store.tidy("b").unwrap(), ["b"]);
+    assert_eq!(store.tidy("").unwrap(), [""; 0]);
     assert_eq!(listed(&store), []);
 }
 
@@ -167,4 +168,18 @@ fn process_list() -> Vec<String> {
     // one that has ended since has none
     let lines = processes.filter_map(|path| fs::read_to_string(path.join("cmdline")).ok());
     lines.map(|line| line.replace('\0', " ")).collect()
+}
+
+#[test]
+fn what_is_kept_by_half_is_removed() {
+    let moto = Moto::shared();
+    let store = moto.store("bucket/halves", &moto.access());
+    let mut upload = store.create("short").unwrap();
+    upload.write_all(b"text").unwrap();
+    let error = told(upload.commit());
+    assert!(
+        error.ends_with("short: the service has kept 2 bytes of 4: try again"),
+        "{error}"
+    );
+    assert_eq!(listed(&store), []);
 }

@@ -13,6 +13,7 @@ import base64
 import email
 import imaplib
 import json
+import os
 import re
 import socket
 import ssl
@@ -81,7 +82,9 @@ def fill(client, folder, name, count):
     client.create(f'"{folder}"')
     for i in range(count):
         text = f"Message-ID: <{name}-{i}@fill>\r\nSubject: {name} {i}\r\n\r\n"
-        text += f"line of {name} {i}\r\n" * (i % 50 + 1)
+        # nothing that gets smaller
+        for line in base64.encodebytes(os.urandom(500 + i % 50 * 40)).decode().splitlines():
+            text += line + "\r\n"
         flags = f"({FLAGS[i % len(FLAGS)]})"
         good(client.append(f'"{folder}"', flags, None, text.encode()))
     return count

@@ -275,8 +275,8 @@ impl Store for Broken<'_> {
     fn remove(&self, name: &str) -> Result<()> {
         self.0.remove(name)
     }
-    fn tidy(&self) -> Result<Vec<String>> {
-        self.0.tidy()
+    fn tidy(&self, prefix: &str) -> Result<Vec<String>> {
+        self.0.tidy(prefix)
     }
 }
 

@@ -51,7 +51,11 @@ impl Store for Folder {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.0).with_context(what)? {
             let entry = entry.with_context(what)?;
-            let metadata = entry.metadata().with_context(what)?;
+            let metadata = match entry.metadata() {
+                // it was given its name, or removed, just now
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata.with_context(what)?,
+            };
             let Ok(name) = entry.file_name().into_string() else {
                 continue; // none of ours
             };
@@ -69,7 +73,8 @@ impl Store for Folder {
         if fs::symlink_metadata(&path).is_ok() {
             bail!("{} is there already", path.display());
         }
-        Ok(Box::new(Writing(AtomicFile::create_as(UNFINISHED, &path)?)))
+        let prefix = format!("{UNFINISHED}{name}.");
+        Ok(Box::new(Writing(AtomicFile::create_as(&prefix, &path)?)))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
@@ -84,13 +89,14 @@ impl Store for Folder {
         files::sync_folder(&self.0)
     }
 
-    fn tidy(&self) -> Result<Vec<String>> {
+    fn tidy(&self, prefix: &str) -> Result<Vec<String>> {
+        let prefix = format!("{UNFINISHED}{prefix}");
         let what = || format!("listing {}", self.0.display());
         let mut gone = Vec::new();
         for entry in fs::read_dir(&self.0).with_context(what)? {
             let entry = entry.with_context(what)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(UNFINISHED) && entry.metadata().with_context(what)?.is_file() {
+            if name.starts_with(&prefix) && entry.file_type().with_context(what)?.is_file() {
                 self.remove(&name)?;
                 gone.push(name);
             }
@@ -157,10 +163,12 @@ mod tests {
     fn what_a_crash_has_left_is_tidied_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let store = Folder::new(folder.path()).unwrap();
-        std::mem::forget(store.create("a").unwrap());
+        std::mem::forget(store.create("a_1").unwrap());
+        std::mem::forget(store.create("b_1").unwrap());
         fs::write(folder.path().join(".other"), "").unwrap();
-        assert_eq!(store.tidy().unwrap().len(), 1);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(store.tidy("a_").unwrap().len(), 1);
+        assert_eq!(store.tidy("a_").unwrap().len(), 0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

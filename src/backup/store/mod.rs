@@ -52,11 +52,12 @@ pub trait Store: Send + Sync {
     /// When it is not there or cannot be removed.
     fn remove(&self, name: &str) -> Result<()>;
 
-    /// Removes what uploads that were broken off have left; their names.
+    /// Removes what uploads that were broken off have left, of files whose name begins with
+    /// `prefix`; how it was called there. Others may write to the same folder just now.
     ///
     /// # Errors
     /// When it cannot be looked for or removed.
-    fn tidy(&self) -> Result<Vec<String>>;
+    fn tidy(&self, prefix: &str) -> Result<Vec<String>>;
 }
 
 /// A file that is being written. Dropped, it leaves nothing that counts.

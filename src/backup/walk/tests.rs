@@ -38,6 +38,8 @@ fn what_needs_no_backup_is_left_out() {
         "mail/e/a/Maildir/tmp/1.x",
         "mail/e/a/Maildir/dovecot.index.cache",
         "mail/e/a/Maildir/dovecot-uidlist.lock",
+        "mail/e/a/import",
+        "mail/e/a/import/imap.example.com_a/Maildir/cur/1.x",
         "queue/incoming/1",
         "secrets/backup-passphrase",
         "secrets/backup-passphrase.before",
@@ -51,6 +53,8 @@ fn what_needs_no_backup_is_left_out() {
     for path in [
         "mail/e/a/Maildir/tmp",
         "mail/e/tmp/Maildir",
+        "mail/e/import/Maildir/cur/1.x",
+        "mail/e/a/Maildir/.import/cur/1.x",
         "mail/e/a/Maildir/cur/1.lock",
         "mail/e/a/Maildir/cur/.tmpx",
         "mail/e/a/Maildir/dovecot-uidlist",

@@ -236,7 +236,8 @@ fn tidy(server: &Server, answers: &Answers, key: &Key) -> Result<()> {
     let place = Place::find(None, server)?;
     let store = place.store.as_ref();
     let plan = prune::plan(store, key, answers.hostname.as_str(), backup.keep)?;
-    prune::remove(store, &plan).context("the backup was made; removing old ones failed")
+    prune::remove(store, &plan, answers.hostname.as_str())
+        .context("the backup was made; removing old ones failed")
 }
 
 fn text(made: &Made, place: &str) -> String {

@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
             );
             ask::sure(&question, args.yes)?;
         }
-        prune::remove(store, &plan)?;
+        prune::remove(store, &plan, answers.hostname.as_str())?;
     }
     match args.json {
         true => output::json(&plan)?,

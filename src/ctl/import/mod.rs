@@ -5,6 +5,7 @@ mod imap;
 mod maildir;
 mod progress;
 mod report;
+mod xz;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -13,6 +14,9 @@ use clap::Subcommand;
 
 use super::{accounts, server::Server};
 use crate::mail::address::{Address, DomainName};
+
+/// Exit status when something did not come that is there.
+const NOT_ALL: u8 = 3;
 
 /// Where from.
 #[derive(Debug, Subcommand)]
@@ -59,7 +63,8 @@ Examples:
     ///
     /// From the file that 'mailboxctl backupconfig' made, a tar.xz under encpipe.
     /// There is no mail in it: import that by 'mailctl import imap', or from its
-    /// Maildirs. What is here already stays as it is.
+    /// Maildirs. What is here already stays as it is. Exit status 3: something is
+    /// different here, or left out.
     #[command(after_help = "\
 Examples:
   mailctl import archmailbox backup.tar.xz.encpipe --dry-run
@@ -93,12 +98,12 @@ Examples:
 /// When it is refused, or something cannot be read or written.
 pub fn run(command: Import, server: &Server) -> Result<ExitCode> {
     match command {
-        Import::Imap(imap) => imap::run(server, &imap)?,
+        Import::Imap(imap) => imap::run(server, &imap),
         Import::Maildir {
             user,
             from,
             options,
-        } => maildir::run(server, &user, &from, &options)?,
+        } => maildir::run(server, &user, &from, &options),
         Import::Archmailbox {
             file,
             passphrase_file,
@@ -112,8 +117,15 @@ pub fn run(command: Import, server: &Server) -> Result<ExitCode> {
                 overwrite,
                 dry_run,
             };
-            archmailbox::run(server, &file, passphrase_file.as_deref(), &wanted, json)?;
+            archmailbox::run(server, &file, passphrase_file.as_deref(), &wanted, json)
         }
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit status of an import after which all is here, or not.
+fn exit(whole: bool) -> ExitCode {
+    match whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(NOT_ALL),
+    }
 }

@@ -1,11 +1,17 @@
 //! What an import of mail says at its end, and what dovecot is told.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::maildir::{Folded, Outcome};
+use super::{
+    exit,
+    maildir::{Folded, Outcome},
+};
 use crate::{
     ctl::{accounts, output, server::Server},
     mail::{accounts::users, address::Address, mailbox},
@@ -78,11 +84,17 @@ struct Said<'a> {
     outcome: &'a Outcome,
 }
 
-/// Prints what came of it.
+/// Prints what came of it; the exit status, `whole` being whether all was looked at.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(super) fn print(user: &Address, outcome: &Outcome, dry_run: bool, json: bool) -> Result<()> {
+pub(super) fn print(
+    user: &Address,
+    outcome: &Outcome,
+    dry_run: bool,
+    json: bool,
+    whole: bool,
+) -> Result<ExitCode> {
     let sum = |count: fn(&Folded) -> u64| outcome.folders.iter().map(count).sum();
     let said = Said {
         user: user.to_string(),
@@ -93,11 +105,12 @@ pub(super) fn print(user: &Address, outcome: &Outcome, dry_run: bool, json: bool
         outcome,
     };
     if json {
-        return output::json(&said);
+        output::json(&said)?;
+    } else {
+        output::text(&text(&said))?;
+        outcome.notes.iter().for_each(|note| accounts::remark(note));
     }
-    output::text(&text(&said))?;
-    outcome.notes.iter().for_each(|note| accounts::remark(note));
-    Ok(())
+    Ok(exit(whole && said.left_out == 0))
 }
 
 fn text(said: &Said<'_>) -> String {

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::{
-    accounts::{changed, leads, opens, survives_a_boot},
+    accounts::{changed_and_ends, leads, opens, survives_a_boot},
     server::Server,
 };
 
@@ -124,20 +124,22 @@ fn arguments<'a>(backup: &'a Path, phrase: &'a Path, more: &[&'a str]) -> Vec<&'
     arguments
 }
 
-fn import(server: &Server, backup: &Backup, more: &[&str]) -> String {
+/// An import after which all is here, or not.
+fn import(server: &Server, whole: bool, backup: &Backup, more: &[&str]) -> String {
     let path = backup.write();
     let phrase = backup.folder.path().join("phrase");
-    changed(server, &arguments(&path, &phrase, more))
+    let status = if whole { 0 } else { 3 };
+    changed_and_ends(server, status, &arguments(&path, &phrase, more))
 }
 
 #[test]
 fn users_domains_aliases_and_keys_come_once() {
     let (server, backup) = (Server::small(), Backup::usual());
     let before = server.world.database();
-    let dry = import(&server, &backup, &["--dry-run"]);
+    let dry = import(&server, false, &backup, &["--dry-run"]);
     assert_eq!(server.world.database(), before);
     assert!(dry.contains("\nnothing was changed\n"), "{dry}");
-    insta::assert_snapshot!("import-archmailbox", import(&server, &backup, &[]));
+    insta::assert_snapshot!("import-archmailbox", import(&server, false, &backup, &[]));
     assert!(opens(
         &server,
         "carol@example.com",
@@ -160,7 +162,7 @@ fn users_domains_aliases_and_keys_come_once() {
     let after = server.world.database();
     insta::assert_snapshot!(
         "import-archmailbox-again",
-        import(&server, &backup, &["--json"])
+        import(&server, false, &backup, &["--json"])
     );
     assert_eq!(server.world.database(), after);
     survives_a_boot(&server);
@@ -181,10 +183,10 @@ fn what_is_different_here_stays_unless_it_is_to_be_replaced() {
     let before = server.world.database();
     insta::assert_snapshot!(
         "import-archmailbox-different",
-        import(&server, &backup, &[])
+        import(&server, false, &backup, &[])
     );
     assert_eq!(server.world.database(), before);
-    let said = import(&server, &backup, &["--overwrite"]);
+    let said = import(&server, false, &backup, &["--overwrite"]);
     insta::assert_snapshot!("import-archmailbox-overwrite", said);
     assert!(opens(
         &server,
@@ -201,7 +203,7 @@ fn what_is_different_here_stays_unless_it_is_to_be_replaced() {
 #[test]
 fn one_domain_can_be_chosen() {
     let (server, backup) = (Server::small(), Backup::usual());
-    let said = import(&server, &backup, &["--domain", "example.org"]);
+    let said = import(&server, false, &backup, &["--domain", "example.org"]);
     insta::assert_snapshot!("import-archmailbox-domain", said);
     let path = backup.write();
     let phrase = backup.folder.path().join("phrase");
@@ -246,4 +248,44 @@ fn what_is_no_backup_is_refused() {
     insta::assert_snapshot!(bad(&backup, PHRASE, &whole), @"mailctl: the database in the backup has no table credentials (email, password): it is not one of archmailbox; nothing was changed");
     assert_eq!(server.world.database(), before);
     assert_eq!(STANDARD.decode(SEED).unwrap().len(), 32);
+}
+
+#[test]
+fn all_comes_and_that_is_said() {
+    let (server, mut backup) = (Server::small(), Backup::empty());
+    backup.database("INSERT INTO domains (domain) VALUES ('example.net')");
+    import(&server, true, &backup, &[]);
+    import(&server, true, &backup, &["--json"]);
+}
+
+#[test]
+fn a_change_that_fails_leaves_the_keys_as_they_were() {
+    let (server, mut backup) = (Server::small(), Backup::empty());
+    backup.database("INSERT INTO domains (domain) VALUES ('example.org'), ('example.net')");
+    let old = dkim::generate(dkim::Algorithm::Ed25519).unwrap();
+    for name in ["example.net.a", "example.net.b", "example.org.z"] {
+        backup.file(&format!("./dkim/{name}.key"), old.expose().as_bytes());
+    }
+    import(&server, true, &backup, &[]);
+    let key = |name: &str| {
+        server
+            .world
+            .path(&format!("var/lib/ezmail/dkim/{name}.key"))
+    };
+    let was = fs::read(key("example.net/a")).unwrap();
+    let before = server.world.database();
+    // others of the same names, one that is new, and one that cannot be written
+    backup.files.retain(|(path, _)| !path.contains("/dkim/"));
+    let new = dkim::generate(dkim::Algorithm::Ed25519).unwrap();
+    for name in ["example.net.a", "example.net.new", "example.org.z"] {
+        backup.file(&format!("./dkim/{name}.key"), new.expose().as_bytes());
+    }
+    fs::remove_file(key("example.org/z")).unwrap();
+    fs::create_dir_all(key("example.org/z").join("x")).unwrap();
+    let path = backup.write();
+    let phrase = backup.folder.path().join("phrase");
+    server.bad(1, &arguments(&path, &phrase, &["--overwrite"]));
+    assert_eq!(server.world.database(), before);
+    assert_eq!(fs::read(key("example.net/a")).unwrap(), was);
+    assert!(!key("example.net/new").exists());
 }

@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{accounts::changed, server::Server};
+use crate::{accounts::changed_and_ends, server::Server};
 
 const ALICE: &str = "alice@example.org";
 
@@ -96,10 +96,15 @@ fn messages(server: &Server) -> String {
     lines.join("\n")
 }
 
+/// An import with a message that is left out.
 fn import(server: &Server, from: &Path, more: &[&str]) -> String {
+    import_and_ends(server, 3, from, more)
+}
+
+fn import_and_ends(server: &Server, status: i32, from: &Path, more: &[&str]) -> String {
     let mut arguments = vec!["import", "maildir", ALICE, from.to_str().unwrap()];
     arguments.extend(more);
-    changed(server, &arguments).replace(from.to_str().unwrap(), "OLD")
+    changed_and_ends(server, status, &arguments).replace(from.to_str().unwrap(), "OLD")
 }
 
 #[test]
@@ -148,8 +153,9 @@ fn only_what_is_missing_comes() {
 #[test]
 fn folders_can_have_other_names() {
     let (server, old) = (Server::small(), old());
-    let said = import(
+    let said = import_and_ends(
         &server,
+        0,
         old.path(),
         &["--folder", "Gesendet", "--map", "Gesendet=Old/v1.0"],
     );
@@ -200,4 +206,40 @@ fn what_is_wrong_is_said() {
     fs::remove_dir_all(own.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink("/tmp", own.parent().unwrap()).unwrap();
     insta::assert_snapshot!(bad(&[ALICE, root]), @"mailctl: ROOT/var/vmail/example.org/alice is no folder, or a link to one: move it away first");
+}
+
+#[test]
+fn a_folder_is_seen_although_a_later_one_fails() {
+    let (server, old) = (Server::small(), old());
+    let root = old.path().to_str().unwrap();
+    // the folder that comes last
+    let last = mailbox(&server).join(".&ANw-bung.2019");
+    fs::create_dir_all(last.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/", &last).unwrap();
+    server.bad(1, &["import", "maildir", ALICE, root]);
+    let read = || fs::read_to_string(mailbox(&server).join("subscriptions")).unwrap();
+    assert_eq!(read(), "V\t2\n\nSent\n");
+    fs::remove_file(last).unwrap();
+    import(&server, old.path(), &[]);
+    assert_eq!(read(), "V\t2\n\nSent\n&ANw-bung\t2019\n");
+}
+
+/// What a restore keeps of a mailbox is imported from where it is kept, over what was restored.
+#[test]
+fn the_mail_of_before_a_restore_is_taken_from_where_it_is_kept() {
+    let (server, old) = (Server::small(), old());
+    let state = server.world.path("var/lib/ezmail");
+    let kept = state.join("restore/old-20261124T033000Z/mail/example.org/alice/Maildir");
+    fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    fs::rename(old.path(), &kept).unwrap();
+    fs::create_dir(old.path()).unwrap();
+    if rustix::process::geteuid().is_root() {
+        for entry in walkdir::WalkDir::new(state.join("restore")) {
+            std::os::unix::fs::chown(entry.unwrap().path(), Some(308), Some(308)).unwrap();
+        }
+    }
+    let said = import(&server, &kept, &["--folder", "INBOX"]);
+    assert!(said.contains("3 messages, "), "{said}");
+    let said = import(&server, &kept, &["--folder", "INBOX"]);
+    assert!(said.contains("0 messages, "), "{said}");
 }

@@ -187,7 +187,8 @@ impl Store for S3 {
         Ok(())
     }
 
-    fn tidy(&self) -> Result<Vec<String>> {
+    fn tidy(&self, prefix: &str) -> Result<Vec<String>> {
+        let prefix = self.key(prefix);
         let what = || format!("looking for unfinished uploads in {}", self.shown);
         let mut begun = Vec::new();
         let mut after = None;
@@ -195,7 +196,7 @@ impl Store for S3 {
             let answer = self
                 .service
                 .ask(Method::Get, None, None, |bucket, credentials| {
-                    unfinished::url(bucket, credentials, &self.prefix, after.as_ref())
+                    unfinished::url(bucket, credentials, &prefix, after.as_ref())
                 })
                 .with_context(what)?;
             let (page, next) = unfinished::parse(&answer.body);

@@ -161,10 +161,22 @@ impl Uploading {
         let there = self.service.look(&self.key)?;
         let there = there.map(|(bytes, _)| bytes);
         if there != Some(self.bytes) {
+            let removed = self
+                .service
+                .ask(Method::Delete, None, None, |bucket, credentials| {
+                    bucket
+                        .delete_object(Some(credentials), &self.key)
+                        .sign(VALID)
+                });
             bail!(
-                "the service has {} bytes of {}: remove it and try again",
+                "the service has kept {} bytes of {}: {}try again",
                 there.unwrap_or(0),
-                self.bytes
+                self.bytes,
+                if removed.is_ok() {
+                    ""
+                } else {
+                    "remove it and "
+                }
             );
         }
         Ok(())

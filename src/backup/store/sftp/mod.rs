@@ -206,11 +206,11 @@ impl Store for Sftp {
             .with_context(|| format!("removing {}", self.shown(name)))
     }
 
-    fn tidy(&self) -> Result<Vec<String>> {
+    fn tidy(&self, prefix: &str) -> Result<Vec<String>> {
         let connection = self.connection()?;
         let mut gone = Vec::new();
         for Entry { name, .. } in self.files(&connection)? {
-            if is_unfinished(&name) {
+            if is_unfinished(&name, prefix) {
                 self.delete(&connection, &name)
                     .with_context(|| format!("removing {}", self.shown(&name)))?;
                 gone.push(name);

@@ -22,9 +22,11 @@ const SYNC: Duration = Duration::from_secs(600);
 /// How long the clearing away of what is not wanted may take.
 const CLEARING: Duration = Duration::from_secs(10);
 
-/// Whether a file of this name is one that was being written.
-pub fn is_unfinished(name: &str) -> bool {
-    name.starts_with('.') && name.ends_with(UNFINISHED)
+/// Whether a file of this name is one that was being written, and whose own name begins with
+/// `prefix`.
+pub fn is_unfinished(name: &str, prefix: &str) -> bool {
+    let own = name.strip_prefix('.');
+    name.ends_with(UNFINISHED) && own.is_some_and(|own| own.starts_with(prefix))
 }
 
 /// A file that is being written.
@@ -120,18 +122,18 @@ impl Uploading {
         let Some(mut file) = self.file.take() else {
             bail!("{}: something of it could not be written", self.shown);
         };
+        // closed in the end: the file is synchronised once more then
         let sftp = &self.connection.sftp;
         let ending = async {
             if sftp.support_fsync() {
                 file.sync_all().await?;
             }
             let written = sftp.fs().symlink_metadata(&self.hidden).await?.len();
-            file.close().await?;
-            Ok(written)
+            Ok((written, file))
         };
         let written = self.connection.run(SYNC, ending);
         let written = written.map_err(|failure| told(failure, &self.connection, &self.folder));
-        let written = written.with_context(|| format!("writing {}", self.shown))?;
+        let (written, mut file) = written.with_context(|| format!("writing {}", self.shown))?;
         if let Some(written) = written.filter(|written| *written != self.offset) {
             bail!(
                 "{}: the server has {written} bytes of {}; is its disk full?",
@@ -150,7 +152,19 @@ impl Uploading {
         let naming = async { sftp.fs().rename(&self.hidden, &self.path).await };
         self.connection
             .run(ANSWER, naming)
-            .with_context(|| format!("giving {} its name", self.shown))
+            .with_context(|| format!("giving {} its name", self.shown))?;
+        // what is to go if the rest fails
+        self.hidden.clone_from(&self.path);
+        // a folder cannot be synchronised by SFTP; with a file, its new name gets to the disk
+        let ending = async {
+            if sftp.support_fsync() {
+                file.sync_all().await?;
+            }
+            file.close().await
+        };
+        self.connection
+            .run(SYNC, ending)
+            .with_context(|| format!("writing the name of {} to the disk there", self.shown))
     }
 }
 
@@ -238,9 +252,9 @@ mod tests {
 
     #[test]
     fn only_hidden_files_of_that_ending_are_unfinished() {
-        assert!(is_unfinished(".a.tar.unfinished"));
-        assert!(
-            !is_unfinished("a.unfinished") && !is_unfinished(".a") && !is_unfinished(".bashrc")
-        );
+        assert!(is_unfinished(".a.tar.unfinished", "a."));
+        for other in ["a.unfinished", ".a.", ".bashrc", ".b.a.unfinished"] {
+            assert!(!is_unfinished(other, "a."), "{other}");
+        }
     }
 }

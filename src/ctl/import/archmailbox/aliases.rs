@@ -11,17 +11,25 @@ use crate::{
     mail::address::{Address, DomainName, ROLES},
 };
 
-/// Where an address without a domain leads, over others of that kind.
-fn resolved(tables: &Tables, name: &str, depth: usize) -> Vec<Result<Address, String>> {
+/// Where an address without a domain leads, over others of that kind; each of them in `seen` once,
+/// as they may lead in circles.
+fn resolved(
+    tables: &Tables,
+    name: &str,
+    seen: &mut BTreeSet<String>,
+) -> Vec<Result<Address, String>> {
     if name.contains('@') {
         return vec![name.parse().map_err(|e| format!("{name}: {e}"))];
     }
-    match tables.virtuals.get(&name.to_lowercase()) {
-        Some(to) if depth < 10 => {
-            let each = to.iter().flat_map(|to| resolved(tables, to, depth + 1));
+    let name = name.to_lowercase();
+    match tables.virtuals.get(&name) {
+        Some(_) if seen.contains(&name) => Vec::new(),
+        Some(to) => {
+            seen.insert(name);
+            let each = to.iter().flat_map(|to| resolved(tables, to, seen));
             each.collect()
         }
-        _ => vec![Err(format!("nobody is {name}"))],
+        None => vec![Err(format!("nobody is {name}"))],
     }
 }
 
@@ -46,9 +54,10 @@ pub(super) fn plan(
             }
             continue;
         }
+        let mut seen = BTreeSet::from([name.clone()]);
         let (targets, wrong): (Vec<_>, Vec<_>) = to
             .iter()
-            .flat_map(|to| resolved(tables, to, 0))
+            .flat_map(|to| resolved(tables, to, &mut seen))
             .partition(Result::is_ok);
         for why in wrong.into_iter().filter_map(Result::err) {
             plan.notes
@@ -195,5 +204,23 @@ fn settle(
         if found.values().map(|(_, to)| to.len()).sum::<usize>() == before && gone.is_empty() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_in_circles_end() {
+        let all: Vec<String> = (0..40).map(|n| format!("a{n}")).collect();
+        let mut tables = Tables::default();
+        for name in &all {
+            let mut to = all.clone();
+            to.push(format!("{name}@example.org"));
+            tables.virtuals.insert(name.clone(), to);
+        }
+        let found = resolved(&tables, "a0", &mut BTreeSet::new());
+        assert_eq!(found.len(), 40);
     }
 }

@@ -1,7 +1,10 @@
 //! Doing what was planned: all rows in one transaction, and the files of keys in it, last.
 
+use std::{fs, io, path::PathBuf};
+
 use anyhow::{Context, Result};
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
 use super::plan::Plan;
 use crate::{
@@ -41,6 +44,7 @@ pub fn apply(
         });
     }
     let mut failed = None;
+    let mut before = Vec::new();
     let done = change(db, &Roles::of(answers), |db| {
         for domain in &plan.domains {
             domains::add(db, domain, now)?;
@@ -63,15 +67,39 @@ pub fn apply(
         for (alias, to) in &plan.aliases {
             aliases::add(db, alias, to)?;
         }
-        if let Err(error) = sign(server, db, plan, now) {
+        if let Err(error) = sign(server, db, plan, now, &mut before) {
             failed = Some(error);
             return Err(AccountError::Damaged(String::new()));
         }
         Ok(())
     });
-    match failed {
+    let done = match failed {
         Some(error) => Err(error.context("nothing was changed")),
-        None => Ok(done?),
+        None => done.map_err(Into::into),
+    };
+    if done.is_err() {
+        before.iter().try_for_each(Before::put_back)?;
+    }
+    done
+}
+
+/// The file of a key, and what was in it, if it was there.
+struct Before {
+    path: PathBuf,
+    text: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Before {
+    fn put_back(&self) -> Result<()> {
+        match &self.text {
+            Some(text) => files::write(&self.path, text, 0o600),
+            None => match fs::remove_file(&self.path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    Err(e).with_context(|| format!("removing {}", self.path.display()))
+                }
+                _ => Ok(()),
+            },
+        }
     }
 }
 
@@ -82,16 +110,25 @@ fn quota(answers: &Answers, address: &Address) -> i64 {
 }
 
 /// Lets the keys sign, in place of others of the same domain and algorithm: files first, as a row
-/// without a file signs nothing.
-fn sign(server: &Server, db: &Connection, plan: &Plan, now: i64) -> Result<()> {
+/// without a file signs nothing. What they are written over is added to `files_before`.
+fn sign(
+    server: &Server,
+    db: &Connection,
+    plan: &Plan,
+    now: i64,
+    files_before: &mut Vec<Before>,
+) -> Result<()> {
     let before = keys::all(db)?;
     let same = |key: &Key, other: &super::dkim::FoundKey| {
         key.domain == other.domain && key.selector == other.selector
     };
     for key in &plan.keys {
-        let path = server
-            .target
-            .path(&server.paths.dkim_key(&key.domain, &key.selector));
+        let file = server.paths.dkim_key(&key.domain, &key.selector);
+        let path = server.target.path(&file);
+        files_before.push(Before {
+            path: path.clone(),
+            text: server.target.read(&file)?.map(Zeroizing::new),
+        });
         files::write_with_parents(&path, key.pem.expose(), 0o600)?;
         let replaced = before.iter().filter(|k| {
             k.domain == key.domain && k.algorithm == key.info.algorithm && k.stage == Stage::Active

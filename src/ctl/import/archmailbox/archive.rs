@@ -9,14 +9,19 @@ use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
 
 use crate::{
+    ctl::import::xz,
     encpipe::{Decryptor, Key, Passphrase, StreamError},
     util::secret::Secret,
 };
 
-/// Most bytes of a file that is taken from the archive.
+/// Most bytes of the database.
 const LIMIT: u64 = 64 << 20;
-/// Most bytes of the whole archive: what has more was made to fill a disk.
-const WHOLE: u64 = 4 << 30;
+/// Most bytes of a key.
+const KEY: u64 = 64 << 10;
+/// Most bytes of the whole archive: what has more was made to fill a memory.
+const WHOLE: u64 = 512 << 20;
+/// Most names of other folders that are kept.
+const OTHERS: usize = 100;
 /// How an SQLite database begins.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
@@ -56,8 +61,16 @@ pub fn read(path: &Path, passphrase: &Passphrase) -> Result<Archive> {
 }
 
 fn unpack(plain: impl Read) -> Result<Archive> {
-    let xz = liblzma::read::XzDecoder::new_multi_decoder(plain).take(WHOLE);
-    let mut tar = tar::Archive::new(xz);
+    let mut xz = xz::decoder(plain)?.take(WHOLE);
+    let read = files(&mut xz);
+    if xz.limit() == 0 {
+        bail!("it unpacks to more than 512 MiB");
+    }
+    read
+}
+
+fn files(unpacked: impl Read) -> Result<Archive> {
+    let mut tar = tar::Archive::new(unpacked);
     let mut archive = Archive::default();
     for entry in tar.entries()? {
         let mut entry = entry?;
@@ -73,11 +86,13 @@ fn unpack(plain: impl Read) -> Result<Archive> {
             .flatten();
         let database = first == "smtpd" && name.ends_with(".sqlite");
         if !database && key.is_none() {
-            *archive.others.entry(first.into_owned()).or_default() += 1;
+            if archive.others.len() < OTHERS || archive.others.contains_key(&*first) {
+                *archive.others.entry(first.into_owned()).or_default() += 1;
+            }
             continue;
         }
-        if entry.size() > LIMIT {
-            bail!("{} in it is larger than 64 MiB", path.display());
+        if entry.size() > if database { LIMIT } else { KEY } {
+            bail!("{} in it is too large", path.display());
         }
         let mut bytes = Zeroizing::new(Vec::new());
         entry.read_to_end(&mut bytes)?;
@@ -90,4 +105,32 @@ fn unpack(plain: impl Read) -> Result<Archive> {
         }
     }
     Ok(archive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(files: &[(&str, u64)]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(liblzma::write::XzEncoder::new(Vec::new(), 1));
+        for (path, size) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(*size);
+            header.set_mode(0o600);
+            let zeros = std::io::repeat(0).take(*size);
+            tar.append_data(&mut header, path, zeros).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn what_was_made_to_fill_a_memory_is_refused() {
+        let why = |files: &[(&str, u64)]| unpack(&packed(files)[..]).unwrap_err().to_string();
+        insta::assert_snapshot!(why(&[("dkim/a.b.key", KEY + 1)]), @"dkim/a.b.key in it is too large");
+        insta::assert_snapshot!(why(&[("smtpd/a.sqlite", LIMIT + 1)]), @"smtpd/a.sqlite in it is too large");
+        insta::assert_snapshot!(why(&[("etc/x", WHOLE)]), @"it unpacks to more than 512 MiB");
+        let folders: Vec<String> = (0..300).map(|n| format!("{n}/x")).collect();
+        let many: Vec<(&str, u64)> = folders.iter().map(|path| (path.as_str(), 0)).collect();
+        assert_eq!(unpack(&packed(&many)[..]).unwrap().others.len(), OTHERS);
+    }
 }

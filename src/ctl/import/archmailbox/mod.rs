@@ -10,6 +10,7 @@ mod tables;
 use std::{
     io::{self, BufRead, IsTerminal},
     path::Path,
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::plan::{Here, Item, Plan, State};
+use super::exit;
 use crate::{
     ctl::{
         accounts, output,
@@ -44,7 +46,7 @@ pub struct Wanted {
     pub dry_run: bool,
 }
 
-/// Runs `mailctl import archmailbox`.
+/// Runs `mailctl import archmailbox`; says by its status whether all is here in the end.
 ///
 /// # Errors
 /// When the backup cannot be opened or is not understood, or the change is refused; nothing is then
@@ -55,7 +57,7 @@ pub fn run(
     passphrase_file: Option<&Path>,
     wanted: &Wanted,
     json: bool,
-) -> Result<()> {
+) -> Result<ExitCode> {
     let mut db = accounts::open(server)?;
     let answers = server.answers()?;
     if !file.is_file() {
@@ -98,7 +100,7 @@ pub fn run(
         wanted.domains.is_empty() || taken.iter().any(of)
     });
     let keys = keys
-        .map(|(name, text)| dkim::key(name, text, &taken))
+        .map(|(name, text)| dkim::key(name, text, &taken).map_err(|why| (name.clone(), why)))
         .collect();
     let mut plan = plan::plan(&tables, keys, &here, &wanted.domains, wanted.overwrite);
     if !wanted.dry_run && !plan.is_empty() {
@@ -112,7 +114,8 @@ pub fn run(
         }
     }
     notes(&mut plan, &archive, wanted);
-    print(&plan, wanted.dry_run, json)
+    print(&plan, wanted.dry_run, json)?;
+    Ok(exit(plan.is_whole()))
 }
 
 /// From the file, the terminal, or the first line of standard input.

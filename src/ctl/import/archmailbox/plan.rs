@@ -87,6 +87,12 @@ impl Plan {
         let to_do = |item: &Item| matches!(item.state, State::New | State::Replaced);
         !self.items.iter().any(to_do)
     }
+
+    /// Whether all that the backup has is here in the end.
+    pub fn is_whole(&self) -> bool {
+        let missing = |item: &Item| matches!(item.state, State::Different | State::LeftOut);
+        !self.items.iter().any(missing)
+    }
 }
 
 /// The domains of the backup: those of its list, and those of its users, which an early version did
@@ -97,10 +103,11 @@ pub fn domains(tables: &Tables) -> BTreeSet<String> {
     tables.domains.iter().cloned().chain(of_users).collect()
 }
 
-/// Plans what is to be done for the domains in `wanted`, all of them if it is empty.
+/// Plans what is to be done for the domains in `wanted`, all of them if it is empty. A key that is of
+/// no use comes with its file's name, and the reason.
 pub fn plan(
     tables: &Tables,
-    keys: Vec<Result<FoundKey, String>>,
+    keys: Vec<Result<FoundKey, (String, String)>>,
     here: &Here,
     wanted: &[DomainName],
     overwrite: bool,
@@ -133,7 +140,10 @@ pub fn plan(
     for key in keys {
         match key {
             Ok(key) => one_key(key, here, overwrite, &mut plan),
-            Err(why) => plan.notes.push(why),
+            Err((name, why)) => {
+                plan.notes.push(why);
+                plan.item("dkim-key", name, State::LeftOut);
+            }
         }
     }
     plan

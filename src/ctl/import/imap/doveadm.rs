@@ -183,6 +183,12 @@ fn refusal(remote: &Remote<'_>, said: &str) -> String {
              password, or IMAP to be switched on; nothing was changed: {tail}",
             remote.login
         )
+    } else if telling.is_some_and(|e| e.contains(certificate[0])) {
+        format!(
+            "nobody who is trusted here vouches for the certificate of {place}, so the password was not \
+             sent: if it is the server's own, fetch it there and give its file with --ca-file; nothing \
+             was changed: {tail}"
+        )
     } else if telling.is_some() {
         format!(
             "the certificate of {place} is not good for that name, so the password was not sent: \
@@ -213,7 +219,8 @@ mod tests {
         };
         let said = |text: &str| refusal(&remote, text);
         insta::assert_snapshot!(said("doveadm(import): Info: x\ndoveadm(import): Error: imapc(imap.example.com:993): Authentication failed: [AUTHENTICATIONFAILED] no\n"), @"imap.example.com refuses the login alice: is the password right? Some providers want an app password, or IMAP to be switched on; nothing was changed: imapc(imap.example.com:993): Authentication failed: [AUTHENTICATIONFAILED] no");
-        insta::assert_snapshot!(said("doveadm(import): Warning: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x\n"), @"the certificate of imap.example.com is not good for that name, so the password was not sent: take the name that is in the certificate; nothing was changed: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x");
+        insta::assert_snapshot!(said("doveadm(import): Warning: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x\n"), @"nobody who is trusted here vouches for the certificate of imap.example.com, so the password was not sent: if it is the server's own, fetch it there and give its file with --ca-file; nothing was changed: imapc(imap.example.com:993): Server disconnected unexpectedly: Received invalid SSL certificate: unable to get local issuer certificate: /CN=x");
+        insta::assert_snapshot!(said("doveadm(import): Error: imapc(imap.example.com:993): SSL certificate doesn't match expected host name imap.example.com\n"), @"the certificate of imap.example.com is not good for that name, so the password was not sent: take the name that is in the certificate; nothing was changed: imapc(imap.example.com:993): SSL certificate doesn't match expected host name imap.example.com");
         insta::assert_snapshot!(said("doveadm(import): Error: imapc(imap.example.com:993): connect(192.0.2.1, 993) failed: Connection refused - disconnecting\n"), @"imap.example.com: imapc(imap.example.com:993): connect(192.0.2.1, 993) failed: Connection refused - disconnecting; what was brought until then stays, and a second call goes on");
     }
 }

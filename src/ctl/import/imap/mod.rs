@@ -15,6 +15,7 @@ use std::{
     io::{self, BufRead, IsTerminal},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use anyhow::{Context, Result, bail};
@@ -26,13 +27,14 @@ use self::{
     folders::There,
 };
 use super::{
+    exit,
     maildir::{self, Options},
     report,
 };
 use crate::{
     ctl::{accounts, output, server::Server},
     mail::{accounts::users, address::Address, mailbox},
-    util::{files, secret::Secret},
+    util::{files, hash::sha256, secret::Secret},
 };
 
 /// The authorities that the image trusts.
@@ -64,8 +66,9 @@ pub struct Imap {
     last: bool,
     #[command(flatten)]
     options: Options,
-    /// Trust these authorities, PEM
-    #[arg(long, hide = true, value_name = "FILE", default_value = AUTHORITIES)]
+    /// Who vouches for the other server, PEM, instead of the authorities that
+    /// everybody trusts: for a certificate that it signed itself
+    #[arg(long, value_name = "FILE", hide_default_value = true, default_value = AUTHORITIES)]
     ca_file: PathBuf,
 }
 
@@ -74,7 +77,7 @@ pub struct Imap {
 /// # Errors
 /// When there is no such user, the other server cannot be reached or refuses the login, or a file
 /// cannot be written. What was brought until then stays, and the next call goes on.
-pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
+pub fn run(server: &Server, wanted: &Imap) -> Result<ExitCode> {
     let db = accounts::open(server)?;
     users::get(&db, &wanted.user)?;
     drop(db);
@@ -94,9 +97,7 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     let home = server
         .target
         .path(&mailbox::folder(&server.paths.mail, &wanted.user));
-    let copy = home
-        .join("import")
-        .join(file_name(&format!("{}-{login}", wanted.from)));
+    let copy = home.join("import").join(file_name(&wanted.from, login));
     let mut remote = Remote {
         place: &wanted.from,
         tls: wanted.tls,
@@ -113,7 +114,8 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     let there = chosen(there, wanted)?;
     if wanted.options.dry_run {
         note.iter().for_each(|note| accounts::remark(note));
-        return print_there(&there, wanted);
+        print_there(&there, wanted)?;
+        return Ok(exit(note.is_none()));
     }
     let owner = server.target.ids("vmail", "vmail")?;
     maildir::no_links(&server.target.path(&server.paths.mail), &copy)?;
@@ -125,6 +127,8 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     for selection in selections(wanted) {
         notes.extend(doveadm.mirror(&remote, &selection, total)?);
     }
+    // each of them is about something that did not come
+    let whole = notes.is_empty();
     let list = copy.join("passed");
     let mut passed = passed::read(&list)?;
     let staged = maildir::folders(&copy.join("Maildir"))?;
@@ -140,18 +144,19 @@ pub fn run(server: &Server, wanted: &Imap) -> Result<()> {
     let mut outcome = done?;
     outcome.notes.splice(0..0, notes);
     outcome.notes.extend(report::settled(server, &wanted.user)?);
-    if wanted.last {
+    if wanted.last && whole {
         files::remove_dir_all(&copy)?;
         // those of other servers may be in it
         std::fs::remove_dir(home.join("import")).ok();
     } else {
         outcome.notes.push(format!(
-            "a copy of the other mailbox is kept in {}, for the next call; the one with --last \
+            "{}a copy of the other mailbox is kept in {}, for the next call; the one with --last \
              removes it",
+            if wanted.last { "not all came: " } else { "" },
             copy.display()
         ));
     }
-    report::print(&wanted.user, &outcome, false, wanted.options.json)
+    report::print(&wanted.user, &outcome, false, wanted.options.json, whole)
 }
 
 /// The password: from the file, from the terminal, or the first line of standard input.
@@ -177,12 +182,17 @@ fn password(login: &str, wanted: &Imap) -> Result<Secret> {
     Ok(Secret::new(first))
 }
 
-/// A name that is good for a folder.
-fn file_name(text: &str) -> String {
+/// A folder's name for a mailbox elsewhere, which no other has.
+fn file_name(place: &Place, login: &str) -> String {
     let good = |c: char| c.is_ascii_alphanumeric() || ".-@_".contains(c);
-    text.chars()
-        .map(|c| if good(c) { c } else { '_' })
-        .collect()
+    let written = format!("{place}_{login}");
+    let short = written.chars().take(100);
+    let plain: String = short.map(|c| if good(c) { c } else { '_' }).collect();
+    match plain == written {
+        true => plain,
+        // what is written in another way could be somebody else's
+        false => format!("{plain}_{}", &sha256(&written)[..16]),
+    }
 }
 
 /// What dovecot calls a folder in a Maildir: the dot separates there.
@@ -195,7 +205,7 @@ fn alone(copy: &Path) -> Result<File> {
     let path = copy.join("lock");
     let mut options = std::fs::OpenOptions::new();
     let file = options
-        .custom_flags(maildir::NO_LINK)
+        .custom_flags(maildir::PLAIN)
         .write(true)
         .create(true)
         .truncate(false)
@@ -275,6 +285,13 @@ mod tests {
 
     #[test]
     fn a_name_stays_in_its_folder() {
-        assert_eq!(file_name("a:1-x/../y"), "a_1-x_.._y");
+        let name = |place: &str, login: &str| file_name(&place.parse().unwrap(), login);
+        assert_eq!(name("imap.a-b", "al@c"), "imap.a-b_al@c");
+        assert!(name("a:1", "x/../y").starts_with("a_1_x_.._y_"));
+        assert!(name("a", &"x".repeat(300)).len() < 200);
+        for other in ["a b", "a/b", "a_b"] {
+            assert_ne!(name("a", "a+b"), name("a", other), "{other}");
+        }
+        assert_ne!(name("a-b", "c"), name("a", "b-c"));
     }
 }

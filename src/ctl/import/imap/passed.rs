@@ -5,17 +5,17 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::{ctl::import::maildir::Passed, util::files};
+use crate::{
+    ctl::import::maildir::{self, Passed},
+    util::files,
+};
 
 /// Reads the list; an empty one if there is none yet.
 ///
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Passed> {
-    match path.exists() {
-        true => Ok(parse(&files::read_to_string(path)?)),
-        false => Ok(Passed::new()),
-    }
+    Ok(parse(&maildir::read(path)?.unwrap_or_default()))
 }
 
 fn parse(text: &str) -> Passed {

@@ -89,7 +89,6 @@ impl Job {
             lists.push((folder, before - list.len(), list));
         }
         let mut progress = Progress::new("messages", total);
-        let mut subscribe = Vec::new();
         for (folder, known, list) in lists {
             let to = name::here(&folder.name, &self.map);
             let Some(place) = name::place(&to) else {
@@ -108,10 +107,11 @@ impl Job {
             };
             let target = Target::new(&self.maildir, &place, self.owner)?;
             if !self.dry_run {
+                if !target.existed && !place.is_empty() {
+                    // before it is there: a run that is broken off in between would leave it unseen
+                    subscriptions::add(&self.maildir, self.owner, &place)?;
+                }
                 target.make()?;
-            }
-            if !target.existed {
-                subscribe.push(place);
             }
             let mut one = Folded {
                 folder: folder.name.clone(),
@@ -120,22 +120,31 @@ impl Job {
                 there: known as u64,
                 left_out: 0,
             };
-            let passed = passed.entry(folder.name.clone()).or_default();
-            self.folder(
+            let mut done = BTreeSet::new();
+            let all = self.folder(
                 folder,
                 &list,
                 &target,
                 &mut one,
                 &mut outcome,
-                passed,
+                &mut done,
                 &mut progress,
-            )?;
+            );
+            // only what is on the disk for good need not come again, also if the rest failed
+            let synced = match self.dry_run || list.is_empty() {
+                true => Ok(()),
+                false => target.sync(),
+            };
+            if synced.is_ok() {
+                passed
+                    .entry(folder.name.clone())
+                    .or_default()
+                    .append(&mut done);
+            }
+            all.and(synced)?;
             outcome.folders.push(one);
         }
         progress.end();
-        if !self.dry_run {
-            subscriptions::add(&self.maildir, self.owner, &subscribe)?;
-        }
         Ok(outcome)
     }
 
@@ -147,7 +156,7 @@ impl Job {
         target: &Target,
         one: &mut Folded,
         outcome: &mut Outcome,
-        passed: &mut BTreeSet<String>,
+        done: &mut BTreeSet<String>,
         progress: &mut Progress,
     ) -> Result<()> {
         if list.is_empty() {
@@ -155,16 +164,34 @@ impl Job {
         }
         let mut here: HashMap<_, usize> = target.messages(|| progress.tell())?;
         let letters = self.letters(folder, list, target, outcome)?;
+        let is_twice = |base: &str| {
+            let same = |(file, _): &&(String, bool)| Name::parse(file).base == base;
+            list.iter().filter(same).count() > 1
+        };
         for (file, new) in list {
             let sub = if *new { "new" } else { "cur" };
             let path = folder.path.join(sub).join(file);
             let name = Name::parse(file);
             let message = match Message::read(&path) {
                 Ok(message) => message,
-                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                // read there meanwhile: it is in the list once more, under its new name
+                Err(e) if e.kind() == io::ErrorKind::NotFound && *new && is_twice(&name.base) => {
+                    progress.step(0);
+                    continue;
+                }
+                Err(e)
+                    if [io::ErrorKind::InvalidData, io::ErrorKind::NotFound]
+                        .contains(&e.kind()) =>
+                {
                     one.left_out += 1;
                     progress.step(0);
-                    let more = format!("left out: {}: {e}", path.display());
+                    let more = match e.kind() {
+                        io::ErrorKind::NotFound => format!(
+                            "left out: {} has another name now: call this once more",
+                            path.display()
+                        ),
+                        _ => format!("left out: {}: {e}", path.display()),
+                    };
                     if outcome.notes.len() < MOST_NOTES {
                         outcome.notes.push(more);
                     }
@@ -191,13 +218,10 @@ impl Job {
                     outcome.bytes += size;
                 }
             }
-            passed.insert(name.base);
+            done.insert(name.base);
             progress.step(size);
         }
-        match self.dry_run {
-            true => Ok(()),
-            false => target.sync(),
-        }
+        Ok(())
     }
 
     /// The letters of keywords there, and those of the same keywords here.

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::message::NO_LINK;
+use super::message::open_plain;
 use crate::util::files;
 
 /// How long dovecot may hold a lock. It does for a moment.
@@ -101,10 +101,8 @@ impl Drop for Locked {
 /// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Option<String>> {
     let read = || -> io::Result<Vec<u8>> {
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.read(true).custom_flags(NO_LINK).open(path)?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        open_plain(path)?.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     match read() {

@@ -9,13 +9,38 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::{fs::OFlags, io::Errno};
 use sha2::{Digest, Sha256};
+
+use crate::ctl::import::xz;
 
 /// Most bytes of a message: what is larger was made to fill a disk.
 const LIMIT: u64 = 512 << 20;
 
-/// For opening a file, and not what a link leads to.
-pub const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+/// For opening a file: not what a link leads to, and without waiting for the other end of a pipe.
+pub const PLAIN: i32 = OFlags::NOFOLLOW
+    .union(OFlags::NONBLOCK)
+    .bits()
+    .cast_signed();
+
+/// Opens a file to read, in a folder that belongs to somebody else: who owns a Maildir could have put
+/// a link to a file of others there, or a pipe on which we would wait.
+///
+/// # Errors
+/// When it cannot be opened, or is no file: the latter is of kind `InvalidData`.
+pub fn open_plain(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    let file = match options.read(true).custom_flags(PLAIN).open(path) {
+        Err(e) if e.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            return Err(invalid("it is a link, which is not followed"));
+        }
+        file => file?,
+    };
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(invalid("it is no file")),
+    }
+}
 
 /// What two files of the same message have in common.
 pub type Fingerprint = [u8; 32];
@@ -36,13 +61,8 @@ impl Message {
     /// When the file cannot be read, is damaged, too large, or no message: what says so is of kind
     /// `InvalidData`.
     pub fn read(path: &Path) -> io::Result<Self> {
-        // whoever owns a Maildir could have put a link to somebody else's file there
-        let mut options = fs::OpenOptions::new();
-        let file = options.read(true).custom_flags(NO_LINK).open(path)?;
+        let file = open_plain(path)?;
         let data = file.metadata()?;
-        if !data.is_file() {
-            return Err(invalid("it is no file"));
-        }
         let text = content(file)?;
         let head = &text[..text.len().min(1024)];
         if head.contains(&0) || !head.contains(&b':') {
@@ -101,8 +121,7 @@ fn content(mut file: File) -> io::Result<Vec<u8>> {
     } else if head.starts_with(&[0x1f, 0x8b]) {
         limited(&mut flate2::read::MultiGzDecoder::new(whole), &mut text).map_err(damaged)?;
     } else if head.starts_with(b"\xfd7zXZ\0") {
-        let mut decoder = liblzma::read::XzDecoder::new_multi_decoder(whole);
-        limited(&mut decoder, &mut text).map_err(damaged)?;
+        limited(&mut xz::decoder(whole)?, &mut text).map_err(damaged)?;
     } else if head.starts_with(b"BZh") || head.starts_with(b"Dovecot-") {
         return Err(invalid(
             "it is compressed with bzip2 or LZ4, which are not understood here",
@@ -144,13 +163,13 @@ impl Name {
 }
 
 /// The names of all files in `cur` and `new` of a folder, in their order, and whether each is in
-/// `new`.
+/// `new`. What moves from there to `cur` meanwhile is named twice, and not left out.
 ///
 /// # Errors
 /// When a folder cannot be read.
 pub fn list(folder: &Path) -> Result<Vec<(String, bool)>> {
     let mut found = Vec::new();
-    for (sub, new) in [("cur", false), ("new", true)] {
+    for (sub, new) in [("new", true), ("cur", false)] {
         let path = folder.join(sub);
         let what = || format!("reading {}", path.display());
         match fs::symlink_metadata(&path) {
@@ -164,7 +183,10 @@ pub fn list(folder: &Path) -> Result<Vec<(String, bool)>> {
         for entry in fs::read_dir(&path).with_context(what)? {
             let name = entry.with_context(what)?.file_name();
             let name = name.to_str().map(str::to_owned).with_context(|| {
-                format!("{} has a file whose name is not UTF-8", path.display())
+                format!(
+                    "{} has a file whose name is not UTF-8: rename it",
+                    path.display()
+                )
             })?;
             if !name.starts_with('.') {
                 found.push((name, new));
@@ -224,7 +246,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert!(Message::read(&link).is_err());
+        let error = Message::read(&link).unwrap_err();
+        assert_eq!(error.to_string(), "it is a link, which is not followed");
+        // nobody writes to it, ever
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let error = Message::read(&pipe).unwrap_err();
+        assert_eq!(error.to_string(), "it is no file");
     }
 
     #[test]

@@ -12,12 +12,13 @@ mod source;
 mod subscriptions;
 mod target;
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use anyhow::{Result, bail};
 
 pub(super) use copy::{Folded, Job, Outcome, Passed};
-pub(super) use message::NO_LINK;
+pub(super) use lock::read;
+pub(super) use message::PLAIN;
 pub(super) use name::here;
 pub(super) use source::{Folder, folders};
 pub(super) use target::{make_folder, no_links};
@@ -58,7 +59,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 ///
 /// # Errors
 /// When there is no such user, `from` is no Maildir, or a file cannot be read or written.
-pub fn run(server: &Server, user: &Address, from: &Path, options: &Options) -> Result<()> {
+pub fn run(server: &Server, user: &Address, from: &Path, options: &Options) -> Result<ExitCode> {
     let db = accounts::open(server)?;
     users::get(&db, user)?;
     let folders = chosen(folders(from)?, &options.folders)?;
@@ -73,7 +74,7 @@ pub fn run(server: &Server, user: &Address, from: &Path, options: &Options) -> R
     if !options.dry_run {
         outcome.notes.extend(report::settled(server, user)?);
     }
-    report::print(user, &outcome, options.dry_run, options.json)
+    report::print(user, &outcome, options.dry_run, options.json, true)
 }
 
 /// The work for a mailbox.

@@ -4,39 +4,39 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::lock::{self, Locked};
+use super::{
+    lock::{self, Locked},
+    target::make_folder,
+};
 
 /// The file of a Maildir.
 const FILE: &str = "subscriptions";
 /// How the file begins since dovecot 2.2: the names then have tabs between their parts.
 const HEAD: &str = "V\t2\n\n";
 
-/// Adds folders, whose names are as Maildir++ has them below the Maildir, such as `.Work.2026`.
+/// Adds a folder, whose name is as Maildir++ has it below the Maildir, such as `.Work.2026`; the
+/// Maildir is made if it is not there yet.
 ///
 /// # Errors
 /// When the file cannot be read or written, or dovecot holds it for too long.
-pub fn add(maildir: &Path, owner: Option<(u32, u32)>, places: &[String]) -> Result<()> {
-    if places.is_empty() {
-        return Ok(());
-    }
+pub fn add(maildir: &Path, owner: Option<(u32, u32)>, place: &str) -> Result<()> {
+    make_folder(maildir, owner)?;
     let path = maildir.join(FILE);
     let locked = Locked::new(&path, owner)?;
     let before = lock::read(&path)?.filter(|text| !text.is_empty());
-    locked.replace(&with(before.as_deref().unwrap_or(HEAD), places))
+    locked.replace(&with(before.as_deref().unwrap_or(HEAD), place))
 }
 
-fn with(before: &str, places: &[String]) -> String {
+fn with(before: &str, place: &str) -> String {
     let between = if before.starts_with("V\t2") {
         "\t"
     } else {
         "/"
     };
     let mut text = before.to_owned();
-    for place in places {
-        let line = place.trim_start_matches('.').replace('.', between);
-        if !line.is_empty() && !text.lines().any(|known| known == line) {
-            text += &format!("{line}\n");
-        }
+    let line = place.trim_start_matches('.').replace('.', between);
+    if !text.lines().any(|known| known == line) {
+        text += &format!("{line}\n");
     }
     text
 }
@@ -47,10 +47,9 @@ mod tests {
 
     #[test]
     fn a_folder_is_added_once() {
-        let places = [".Work.2026".to_owned(), ".Sent".to_owned()];
-        let text = with(HEAD, &places);
-        assert_eq!(text, "V\t2\n\nWork\t2026\nSent\n");
-        assert_eq!(with(&text, &places), text);
-        assert_eq!(with("Sent\n", &places), "Sent\nWork/2026\n");
+        let text = with(HEAD, ".Work.2026");
+        assert_eq!(text, "V\t2\n\nWork\t2026\n");
+        assert_eq!(with(&text, ".Work.2026"), text);
+        assert_eq!(with("Sent\n", ".Work.2026"), "Sent\nWork/2026\n");
     }
 }

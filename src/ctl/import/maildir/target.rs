@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::{self, DirBuilder, File, FileTimes},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, fchown, lchown},
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -65,7 +65,7 @@ impl Target {
         let mut found = HashMap::new();
         let mut seen = BTreeSet::new();
         for _ in 0..LOOKS {
-            let mut moved = false;
+            let mut more = false;
             for (name, new) in message::list(&self.path)? {
                 let base = Name::parse(&name).base;
                 if seen.contains(&base) {
@@ -76,7 +76,7 @@ impl Target {
                     Ok(message) => *found.entry(message.fingerprint()).or_default() += 1,
                     // its flags have changed, and its name with them
                     Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                        moved = true;
+                        more = true;
                         continue;
                     }
                     // no message that could come is the same
@@ -84,9 +84,11 @@ impl Target {
                     Err(e) => return Err(e).with_context(|| format!("reading {}", path.display())),
                 }
                 seen.insert(base);
+                more = true;
                 each();
             }
-            if !moved {
+            // a list that is read while names change may lack one: the last look finds nothing new
+            if !more {
                 return Ok(found);
             }
         }
@@ -128,7 +130,10 @@ impl Target {
             .open(&temp)
             .with_context(what)?;
         file.write_all(&text).with_context(what)?;
-        own(&temp, self.owner)?;
+        if let Some((user, group)) = self.owner {
+            // by the open file: another one may stand under that name by now
+            fchown(&file, Some(user), Some(group)).with_context(what)?;
+        }
         self.place(&temp, &name, &file, message.delivered, flags, new)
     }
 
@@ -209,7 +214,8 @@ pub fn make_folder(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
 fn own(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
     match owner {
         None => Ok(()),
-        Some((user, group)) => chown(path, Some(user), Some(group))
+        // never what a link leads to
+        Some((user, group)) => lchown(path, Some(user), Some(group))
             .with_context(|| format!("giving {} its owner", path.display())),
     }
 }
@@ -231,4 +237,26 @@ fn unique() -> Result<String> {
         std::process::id(),
         hex::encode(random.as_slice())
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrives_while_it_is_looked_at_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::new(folder.path(), "", None).unwrap();
+        target.make().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("new/1", "Subject: one\n\n");
+        let mut looks = 0;
+        let found = target.messages(|| {
+            looks += 1;
+            if looks == 1 {
+                write("cur/2:2,S", "Subject: two\n\n");
+            }
+        });
+        assert_eq!((found.unwrap().len(), looks), (2, 2));
+    }
 }
