@@ -10,16 +10,58 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{manifest::Header, module::Module, switch::Layout, walk};
+use super::{
+    manifest::Header, module::Module, name::BackupId, open, store::Store, switch::Layout, walk,
+};
 use crate::{
     agent::state::{format, kept},
     answers::Answers,
+    encpipe::Key,
     mail::{
         certificate::Origin,
         database::{self, Desired},
     },
     util::{files, secret::Secret},
 };
+
+/// What a server is nothing without: a backup that lacks one of these is not one of a server.
+const SERVER: [Module; 3] = [Module::Keys, Module::Database, Module::Mail];
+
+/// The newest backup of the server `host` that has all that makes a server. If there is none of
+/// `host`, and all are of one other server, that one is meant: it has got another name.
+///
+/// # Errors
+/// When there is none, it is not clear which is meant, or one cannot be read.
+pub fn choose(store: &dyn Store, host: &str, key: &Key) -> Result<BackupId> {
+    let listed = store.list()?;
+    let mut ids = open::backups(&listed);
+    let place = store.name();
+    let mut hosts: Vec<&str> = ids.iter().map(|id| id.host.as_str()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let own = match &hosts[..] {
+        [] => bail!("there is no backup in {place}"),
+        [one] => (*one).to_owned(),
+        many if many.contains(&host) => host.to_owned(),
+        many => bail!(
+            "no backup in {place} is of {host}, but of {}: correct `hostname`, or add the name of \
+             one file, such as {}, to the address in `restore.source`",
+            many.join(", "),
+            ids[0].archive()
+        ),
+    };
+    ids.retain(|id| id.host == own);
+    for id in ids {
+        let header = open::header(store, &listed, &id.archive(), key)?;
+        if SERVER.iter().all(|module| header.modules.contains(module)) {
+            return Ok(id);
+        }
+    }
+    bail!(
+        "every backup in {place} holds only parts of a server. 'mailctl restore' brings those back \
+         on one that is set up without [restore]"
+    )
+}
 
 /// Refuses a backup that this version could not read.
 ///
@@ -48,7 +90,8 @@ pub fn prepare(folder: &Path, modules: &[Module]) -> Result<Vec<String>> {
     let mut done = Vec::new();
     if modules.contains(&Module::Config) {
         check_format(folder)?;
-        answers(folder).context("the restored answers")?;
+        let answers = answers(folder).context("the restored answers")?;
+        answers.context("there are no answers in it, and without them there is no server")?;
     }
     if modules.contains(&Module::Database) {
         done.extend(database(folder).context("the restored database")?);
@@ -252,7 +295,8 @@ mod tests {
             &"no database, but as long as one. ".repeat(99),
         );
         insta::assert_snapshot!(refused(Module::Database), @"the restored database: reading the database NEW/mail.sqlite: file is not a database: Error code 26: File opened that is not a database file");
-        prepare(folder.path(), &[Module::Config, Module::Mail]).unwrap();
+        prepare(folder.path(), &[Module::Mail]).unwrap();
+        insta::assert_snapshot!(refused(Module::Config), @"there are no answers in it, and without them there is no server");
         write("state.json", r#"{"format": 2, "version": "9.0.0"}"#);
         insta::assert_snapshot!(refused(Module::Config), @"the restored state: the state was written by ezmail 9.0.0 (format 2), which is newer than this image (0.1.0, format 1); nothing was changed: boot that image, or a later one");
         write("state.json", &format::text().unwrap());

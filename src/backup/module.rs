@@ -110,6 +110,15 @@ impl Place {
     pub fn below(self, state: &Path) -> PathBuf {
         state.join(self.path)
     }
+
+    /// The path of something that is exchanged with it: itself, or what is in it.
+    pub fn inside(self) -> PathBuf {
+        let path = Path::new(self.path);
+        match self.mounted {
+            true => path.join("x"),
+            false => path.to_path_buf(),
+        }
+    }
 }
 
 impl fmt::Display for Module {

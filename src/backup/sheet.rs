@@ -13,11 +13,13 @@ const PAGE: usize = 8 * 1024;
 const CHECK: usize = 4;
 
 /// How it is used; without a passphrase in it.
-const STEPS: &str = " 1. Take the answers file of this server, or write a new one with its hostname,\n    \
-                 and an image of ezmail that is not older than the backup.\n \
-             2. In [backup]: the target above, passphrase, and a key that may log in there\n    \
-                 (ssh_key_file, or secret_key for S3): the server's own key went with it.\n \
-             3. Add a table [restore] with source: the same target, or one backup in it.\n \
+const STEPS: &str = " 1. Take the answers file of this server ('mailctl answers export'), or\n    \
+                 a new one with its hostname; and an image not older than the backup.\n \
+             2. A key that may log in where the backups are. SFTP: the server's own key is\n    \
+                 lost with it. ssh-keygen -t ed25519 -N '' -f backup_ed25519 makes another;\n    \
+                 add backup_ed25519.pub to authorized_keys there. S3: the secret key.\n \
+             3. In [backup]: target as above, passphrase, ssh_key_file or secret_key_file.\n    \
+                 In [restore]: source, the same as target, or one file there.\n \
              4. ezmail embed answers.toml ezmail.iso; boot it where there is a blank disk.\n    \
                  It restores before it takes any mail. The console says when it is done.\n \
              5. Bring the DNS to its new addresses: mailctl dns check, and mailctl check.\n\n\

@@ -24,6 +24,8 @@ use crate::world::{self, World};
 
 const PASSPHRASE: &str = "rainy bridge with a stapler of wood";
 const ID: &str = "mail.example.org_20261124T033000Z";
+/// When that was made.
+const TIME: i64 = 1_795_491_000;
 
 /// `small`, with a backup to begin with.
 fn answers(passphrase: &str, source: &str, more: &str) -> String {
@@ -55,18 +57,24 @@ fn used(beside: &Path) -> World {
     fs::write(message, "hello").unwrap();
     let store = beside.parent().unwrap().join("backups");
     fs::create_dir_all(&store).unwrap();
+    backup(&world, &store, "mail.example.org", &Module::ALL, TIME);
+    world
+}
+
+/// Makes a backup of `modules`, as one of the server `host`.
+fn backup(world: &World, store: &Path, host: &str, modules: &[Module], now: i64) {
     let (target, paths) = (Target::new(&world.path("")).unwrap(), Paths::default());
     let request = Request {
         target: &target,
         paths: &paths,
-        host: "mail.example.org",
-        modules: &Module::ALL,
+        host,
+        modules,
         key: &Key::derive(&Passphrase::new(PASSPHRASE.into()).unwrap()).unwrap(),
         full: false,
-        now: 1_795_491_000,
+        now,
         part: PART,
     };
-    let store = Folder::new(&store).unwrap();
+    let store = Folder::new(store).unwrap();
     let scratch = Scratch::take(&world.path("var/lib/ezmail")).unwrap();
     create(
         &request,
@@ -76,7 +84,6 @@ fn used(beside: &Path) -> World {
         &Unwatched,
     )
     .unwrap();
-    world
 }
 
 #[test]
@@ -218,6 +225,42 @@ fn what_cannot_be_restored_starts_nothing_and_is_tried_again() {
     assert!(new.database().contains("carol@example.org"));
 }
 
+/// In a folder that several servers share, the newest backup may be of another one, or of a part.
+#[test]
+fn the_backup_of_another_server_or_of_a_part_is_not_taken_by_mistake() {
+    let new = World::new();
+    let file = new.answers("a.toml", &answers(PASSPHRASE, "backups", ""));
+    let old = used(&file);
+    let store = file.parent().unwrap().join("backups");
+    backup(&old, &store, "mx.example.net", &Module::ALL, TIME + 60);
+    let keys = [Module::Keys];
+    backup(&old, &store, "mail.example.org", &keys, TIME + 120);
+    let named = answers(PASSPHRASE, "backups", "").replace("Mail.Example.ORG", "box.example.org");
+    let refused = new.apply(&new.answers("a.toml", &named));
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.text());
+    assert!(!new.path("var/lib/ezmail/mail.sqlite").exists());
+    let folder = file.parent().unwrap().to_str().unwrap();
+    let said = refused.stderr().replace(folder, "ANSWERS");
+    insta::assert_snapshot!(said.lines().next().unwrap());
+    let file = new.answers("a.toml", &answers(PASSPHRASE, "backups", ""));
+    let done = new.apply(&file);
+    assert!(done.status.success(), "{}", done.text());
+    let taken = format!("restored {ID}: ");
+    assert!(done.stdout().contains(&taken), "{}", done.text());
+}
+
+#[test]
+fn a_server_that_gets_another_name_is_restored_and_it_is_said() {
+    let new = World::new();
+    let named = answers(PASSPHRASE, "backups", "").replace("Mail.Example.ORG", "box.example.org");
+    let file = new.answers("a.toml", &named);
+    let _old = used(&file);
+    let done = new.apply(&file);
+    assert!(done.status.success(), "{}", done.text());
+    let said = "THIS WAS mail.example.org, and is box.example.org now";
+    assert!(done.stdout().contains(said), "{}", done.text());
+}
+
 #[test]
 fn killed_at_any_moment_the_next_boot_goes_on() {
     let mut took = Duration::from_secs(1);
@@ -253,6 +296,9 @@ fn killed_at_any_moment_the_next_boot_goes_on() {
         assert_eq!(new.read(key), old.read(key), "{n}");
         let mail = "var/vmail/example.org/carol/Maildir/cur/1.M2.mail:2,S";
         assert_eq!(new.read(mail), "hello", "{n}");
-        assert!(new.path("var/lib/ezmail/restore/done.json").exists());
+        // nothing was there before: nothing is kept of it
+        let left = fs::read_dir(new.path("var/lib/ezmail/restore")).unwrap();
+        let left: Vec<_> = left.map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["done.json"], "{n}");
     }
 }

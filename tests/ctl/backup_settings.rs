@@ -107,6 +107,9 @@ fn the_ssh_key_says_where_it_goes() {
     machine that sftp://backup@backup.example.net/srv/ezmail
     is on. With 'restrict,command="internal-sftp" ' before it, the key opens SFTP and
     nothing else.
+
+    This key is lost with the server. For that day, let a second one in there now, and keep
+    its private half with the recovery sheet: ssh-keygen -t ed25519 -f backup_ed25519
     "#);
     let json = server.good(&["backup", "ssh-key", "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();

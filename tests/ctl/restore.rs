@@ -19,7 +19,7 @@ use ezmail::{
         scratch::Scratch,
         store::Folder,
     },
-    encpipe::{Key, Passphrase},
+    encpipe::{self, Key, Passphrase},
 };
 
 use crate::server::Server;
@@ -478,6 +478,150 @@ fn what_does_not_fit_is_refused_in_numbers() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let said = regex(r"[\d.]+ MB", &said, "N MB");
     insta::assert_snapshot!(said, @"mailctl: there is no room for the new state beside the one that is there: it takes N MB, N MB are free and N MB are missing; nothing was changed. Make the state volume larger, or restore fewer modules");
+}
+
+/// Runs `script` in a name space of its own, as root there; what it says, and how it ends.
+fn apart(script: &str) -> (Option<i32>, String) {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let output = Command::new("unshare")
+        .args((!is_root).then_some("--map-root-user"))
+        .args(["--mount", "sh", "-c", script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said.replace("\n  ", " "))
+}
+
+/// Another writer fills the disk when the check is past and the new state is being put together.
+#[test]
+fn a_disk_that_fills_up_meanwhile_changes_nothing() {
+    let world = World::new();
+    let mut noise = 1_u64;
+    for n in 0..150 {
+        // not to be compressed
+        let text: String = (0..10_000)
+            .map(|_| {
+                noise = noise
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(9);
+                char::from(b'!' + u8::try_from((noise >> 40) % 90).unwrap())
+            })
+            .collect();
+        world.mail(&format!("bob/Maildir/cur/{n}.M8.mail:2,S"), &text.repeat(8));
+    }
+    world.backup(TIME);
+    world.change();
+    let script = format!(
+        "set -e; cp -a {root}/var {away}; mount -t tmpfs -o size=96m none {root}/var
+         cp -a {away}/. {root}/var; cd {root}/var/lib/ezmail; sums() {{ find {root}/var {root}/etc -type f ! -path '*/ezmail/backup/*' ! -name fill \
+           -exec sha256sum {{}} + | sort; }}
+         sums > {away}.before
+         ( for n in $(seq 600); do [ -e restore/new/mail/example.org/bob ] && break; sleep 0.05; done; cat /dev/zero > fill ) 2> {away}.fill &
+         set +e; {mailctl} --root {root} restore {store} --yes; status=$?; set -e
+         wait || true; grep -q 'No space left' {away}.fill
+         sums > {away}.after; cmp {away}.before {away}.after; test ! -e restore/new; exit $status",
+        away = world.folder.path().join("away").display(),
+        mailctl = env!("CARGO_BIN_EXE_mailctl"),
+        root = world.server.world.path("").display(),
+        store = world.store().display(),
+    );
+    let (status, said) = apart(&script);
+    assert_eq!(status, Some(1), "{said}");
+    let said = said.lines().find(|line| line.starts_with("mailctl: "));
+    let said = said.unwrap_or_default();
+    assert!(
+        said.starts_with("mailctl: nothing was changed: ")
+            && said.ends_with("No space left on device (os error 28)"),
+        "{said}"
+    );
+}
+
+/// On a server in memory, a folder that comes with the image cannot be renamed.
+#[test]
+fn a_part_of_the_image_is_found_before_anything_is_moved() {
+    let world = World::new();
+    world.backup(TIME);
+    world.change();
+    let away = world.folder.path().join("away");
+    fs::create_dir(&away).unwrap();
+    let script = format!(
+        "set -e; mount -t tmpfs none {away}; cd {away}; mkdir upper work root
+         mount -t overlay -o lowerdir={root},upperdir=upper,workdir=work overlay root
+         sums() {{ find root -type f ! -path '*/ezmail/backup/*' ! -path 'root/run/*' \
+           -exec sha256sum {{}} + | sort; }}
+         sums > before; set +e; {mailctl} --root {away}/root restore {store} --yes; status=$?; set -e
+         sums > after; cmp before after; exit $status",
+        away = away.display(),
+        mailctl = env!("CARGO_BIN_EXE_mailctl"),
+        root = world.server.world.path("").display(),
+        store = world.store().display(),
+    );
+    let (status, said) = apart(&script);
+    let said = said.replace(away.to_str().unwrap(), "AWAY");
+    assert_eq!(status, Some(1), "{said}");
+    insta::assert_snapshot!(said.trim_end());
+}
+
+/// Backups that a version to come may make.
+#[test]
+fn what_a_newer_version_made_changes_nothing() {
+    let world = World::new();
+    world.backup(TIME);
+    world.change();
+    let before = world.tree();
+    let key = Key::derive(&Passphrase::new(PASSPHRASE.into()).unwrap()).unwrap();
+    let names = [".tar.zst.encpipe", ".manifest.zst.encpipe"];
+    let paths = names.map(|name| world.store().join(format!("{ID}{name}")));
+    let whole = paths.each_ref().map(|path| fs::read(path).unwrap());
+    let schema = format!("\"schema\":{}", ezmail::mail::database::VERSION);
+    let newer = regex(r"\d$", &schema, "9");
+    let mut text = String::new();
+    for (from, to) in [("\"format\":1", "\"format\":2"), (&schema, &newer)] {
+        for (path, whole) in paths.iter().zip(&whole) {
+            let mut packed = Vec::new();
+            encpipe::decrypt(&whole[..], &mut packed, &key).unwrap();
+            let plain = zstd::decode_all(&packed[..]).unwrap();
+            let other = replace(&plain, from, to);
+            assert_ne!(other, plain);
+            let packed = zstd::encode_all(&other[..], 1).unwrap();
+            let mut sealed = Vec::new();
+            encpipe::encrypt(&packed[..], &mut sealed, &key).unwrap();
+            fs::write(path, sealed).unwrap();
+        }
+        for step in ["as it was made", "without the manifest beside it"] {
+            let called = world.call(&["--yes"]);
+            assert_eq!(called.status, 1, "{}", called.stdout);
+            assert_eq!(world.tree(), before, "{to}");
+            let said = world.shown(called.stderr.trim_end());
+            text += &format!("{from}, {step}\n  {}\n", said.replace(&newer[9..], "N"));
+            fs::remove_file(&paths[1]).unwrap_or_default();
+        }
+    }
+    let known = format!("schema {}", ezmail::mail::database::VERSION);
+    insta::assert_snapshot!(text.replace(&schema, "schema").replace(&known, "schema N"));
+}
+
+/// `bytes` with `to` wherever `from` was, which is as long.
+fn replace(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let places = bytes.windows(from.len()).enumerate();
+    let places: Vec<usize> = places
+        .filter(|(_, window)| *window == from.as_bytes())
+        .map(|(n, _)| n)
+        .collect();
+    for n in places {
+        bytes[n..n + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn a_switch_that_is_asked_for_keeps_a_backup_away() {
+    let world = World::new();
+    world.state("restore/job.json", "{}");
+    let to = world.store().display().to_string();
+    let said = world.server.bad(1, &["backup", "create", "--to", &to]);
+    insta::assert_snapshot!(said, @"mailctl: a restore is being switched to: try again when it has ended ('systemctl status ezmail-switch'; 'systemctl start ezmail-switch' goes on with it)");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
         scratch::Scratch,
         space,
         store::Store,
-        switch::{self, Layout, Order, layout::staged},
+        switch::{self, Layout, Order, Record, layout::staged},
     },
     encpipe::{Key, Passphrase},
     util::{files, size::size, time::now},
@@ -60,6 +60,17 @@ pub(super) fn run(
     )
 }
 
+/// Removes what a restore at the first boot took the place of, where that was nothing: there is
+/// nothing to go back to.
+pub(super) fn forget_nothing(layout: &Layout, record: &Record) -> Result<()> {
+    let done = Done::read(layout)?;
+    let is_first = done.is_some_and(|done| done.time == record.order.time);
+    if is_first && switch::is_empty(layout, record)? {
+        switch::drop_old(layout, record)?;
+    }
+    Ok(())
+}
+
 fn tell(line: &str) {
     say(format_args!("ezmail: {STEP:<13} {line}"));
 }
@@ -73,22 +84,29 @@ fn whole(
     archive: Option<String>,
 ) -> Result<Vec<String>> {
     let answers = &wanted.answers;
-    let archive = match archive {
-        Some(name) => name,
-        None => open::choose(store, None, answers.hostname.as_str())?.archive(),
-    };
     let passphrase = answers.backup.as_ref();
     let passphrase = passphrase.and_then(|backup| backup.passphrase.as_ref());
     let passphrase = passphrase.context("the answers have no `backup.passphrase`")?;
     let key = Key::derive(&Passphrase::new(passphrase.expose().as_bytes().to_vec())?)?;
+    let archive = match archive {
+        Some(name) => name,
+        None => incoming::choose(store, answers.hostname.as_str(), &key)?.archive(),
+    };
     let opened = open::open(store, &archive, &key, &scratch.work())?;
     let Header {
         id, files, bytes, ..
     } = opened.header.clone();
     incoming::check_version(&opened.header)?;
     tell(&format!("{id}: {files} files, {}", size(bytes)));
+    if id.host != answers.hostname.as_str() {
+        tell(&format!(
+            "THIS WAS {}, and is {} now",
+            id.host, answers.hostname
+        ));
+    }
     space::check(&layout.folder(), files, bytes)?;
     let modules = opened.header.modules.clone();
+    switch::check(layout, &modules)?;
     let into = layout.staged();
     files::create_dir_all(&into)?;
     let meter = Meter::new(&tell, false);
@@ -115,10 +133,8 @@ fn whole(
     let parts = [&others[..], &[Module::Config]].concat();
     let order = Order::new(layout, staged(), &parts, what, mark.time)?;
     switch::begin(layout, order)?;
-    if let Some(record) = switch::finish(layout)?
-        && switch::is_empty(layout, &record)?
-    {
-        switch::drop_old(layout, &record)?;
+    if let Some(record) = switch::finish(layout)? {
+        forget_nothing(layout, &record)?;
     }
     let restored = format!("restored {id}: {files} files, {}", size(bytes));
     tell(&restored);

@@ -41,6 +41,7 @@ pub fn go_on(target: &Target, paths: &Paths, boot: bool) -> Result<()> {
             "ezmail: {STEP:<13} {} is in place now, as was begun",
             record.order.what
         ));
+        first::forget_nothing(&layout, &record)?;
     }
     if boot
         && layout.folder().exists()

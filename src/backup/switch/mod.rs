@@ -10,24 +10,32 @@
 //! |---|---|
 //! | [`layout`] | where the parts of the state lie on this server |
 //! | [`record`] | what is going to be moved |
+//! | [`movable`] | whether it can be, asked before anything is |
+//! | [`old`] | what was there before: the way back, and what it takes |
 
 pub mod layout;
+mod movable;
+mod old;
 pub mod record;
 
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 
 pub use layout::{FOLDER, Layout};
+pub use old::{Before, before, done, drop_old, is_empty, olds, size, tidy, undo};
 pub use record::{Order, Record};
 
-use self::record::{FILE, Move, OLD};
+use self::{
+    movable::Probe,
+    record::{FILE, Move},
+};
 use super::module::{Module, Place};
 use crate::util::files;
 
@@ -42,7 +50,11 @@ pub const MARK: &str = "done.json";
 pub fn begin(layout: &Layout, order: Order) -> Result<Record> {
     let file = layout.folder().join(FILE);
     if file.exists() {
-        bail!("another restore is under way: {} is there", file.display());
+        bail!(
+            "another restore is under way ({} is there): 'systemctl start ezmail-switch' ends it, \
+             and so does a restart",
+            file.display()
+        );
     }
     let from = layout.path(&order.from);
     if !from.is_dir() {
@@ -51,10 +63,10 @@ pub fn begin(layout: &Layout, order: Order) -> Result<Record> {
             from.display()
         );
     }
+    check(layout, &order.modules)?;
     let (mut out, mut into) = (Vec::new(), Vec::new());
     for place in order.modules.iter().flat_map(|m| m.places()) {
         for path in members(|path| layout.path(path), *place)? {
-            one_file_system(layout, &path)?;
             out.push(Move {
                 to: order.old.join(&path),
                 from: path,
@@ -88,6 +100,23 @@ pub fn begin(layout: &Layout, order: Order) -> Result<Record> {
     Ok(record)
 }
 
+/// Refuses modules that could not be exchanged by renaming alone, such as those of which a part is
+/// mounted from elsewhere.
+///
+/// # Errors
+/// When there is such a part.
+pub fn check(layout: &Layout, modules: &[Module]) -> Result<()> {
+    let probe = Probe::new(layout)?;
+    for place in modules.iter().flat_map(|m| m.places()) {
+        // what comes goes there, also where nothing goes
+        probe.takes_from(&parent(&layout.path(&place.inside())))?;
+        for path in members(|path| layout.path(path), *place)? {
+            probe.can_take(&layout.path(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// The files and folders of a place, as paths of the state; `real` is where those are.
 ///
 /// The database has files beside it: what is not yet in it or taken back, and copies of before an
@@ -118,24 +147,6 @@ fn members(real: impl Fn(&Path) -> PathBuf, place: Place) -> Result<Vec<PathBuf>
     Ok(found)
 }
 
-/// Refuses what could not be renamed, before anything is.
-fn one_file_system(layout: &Layout, path: &Path) -> Result<()> {
-    let (here, there) = (layout.folder(), parent(&layout.path(path)));
-    let device = |path: &Path| {
-        let data = fs::metadata(path).with_context(|| format!("looking at {}", path.display()));
-        data.map(|d| d.dev())
-    };
-    if device(&here)? != device(&there)? {
-        bail!(
-            "{} and {} are on different file systems: the state cannot be switched in one step, \
-             and nothing was changed",
-            there.display(),
-            here.display()
-        );
-    }
-    Ok(())
-}
-
 /// Finishes a switch that was begun; `None` if none was.
 ///
 /// # Errors
@@ -154,9 +165,10 @@ pub fn finish(layout: &Layout) -> Result<Option<Record>> {
 /// something: tests break it off there.
 fn roll(layout: &Layout, record: &Record, step: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     let there = |path: &Path| layout.path(path).symlink_metadata().is_ok();
+    let came = |path: &Path| record.into.iter().any(|m| m.to == path && !there(&m.from));
     for Move { from, to } in &record.out {
         // what went is followed by what came, under the same name
-        if !there(to) && there(from) {
+        if !there(to) && there(from) && !came(from) {
             step()?;
             rename(layout, from, to)?;
         }
@@ -239,108 +251,6 @@ pub fn create_folder(layout: &Layout) -> Result<()> {
     private_folder(&folder)?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("setting the permissions of {}", folder.display()))
-}
-
-/// What was there before each restore, the newest last.
-///
-/// # Errors
-/// When the folder cannot be read, or one of the records.
-pub fn olds(layout: &Layout) -> Result<Vec<Record>> {
-    let mut olds = Vec::new();
-    for folder in old_folders(layout)? {
-        olds.extend(record::read(&folder.join(FILE))?);
-    }
-    olds.sort_by_key(|old| old.order.time);
-    Ok(olds)
-}
-
-fn old_folders(layout: &Layout) -> Result<Vec<PathBuf>> {
-    let folder = layout.folder();
-    let entries = match fs::read_dir(&folder) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.with_context(|| format!("listing {}", folder.display()))?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.with_context(|| format!("listing {}", folder.display()))?;
-        if entry.file_name().to_string_lossy().starts_with(OLD) {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The order that puts back what was there before `old`.
-///
-/// # Errors
-/// When the time cannot be told.
-pub fn undo(layout: &Layout, old: &Record, now: i64) -> Result<Order> {
-    let what = format!("what was there before {}", old.order.what);
-    let (from, modules) = (old.order.old.clone(), &old.order.modules);
-    Order::new(layout, from, modules, what, now)
-}
-
-/// Removes what was there before `old`, for good.
-///
-/// # Errors
-/// When it cannot be removed; what is left of it is then nothing that can be gone back to.
-pub fn drop_old(layout: &Layout, old: &Record) -> Result<()> {
-    let folder = layout.path(&old.order.old);
-    let record = folder.join(FILE);
-    fs::remove_file(&record).with_context(|| format!("removing {}", record.display()))?;
-    files::sync_folder(&folder)?;
-    files::remove_dir_all(&folder)
-}
-
-/// How long the files are together that were there before `old`, in bytes.
-///
-/// # Errors
-/// When they cannot be looked at.
-pub fn size(layout: &Layout, old: &Record) -> Result<u64> {
-    let folder = layout.path(&old.order.old);
-    let what = || format!("looking at {}", folder.display());
-    let mut size = 0;
-    for entry in walkdir::WalkDir::new(&folder) {
-        let entry = entry.with_context(what)?;
-        if entry.file_type().is_file() {
-            size += entry.metadata().with_context(what)?.len();
-        }
-    }
-    Ok(size)
-}
-
-/// Whether nothing was there before `old` but folders.
-///
-/// # Errors
-/// When it cannot be looked at.
-pub fn is_empty(layout: &Layout, old: &Record) -> Result<bool> {
-    let folder = layout.path(&old.order.old);
-    for entry in walkdir::WalkDir::new(&folder).min_depth(1) {
-        let entry = entry.with_context(|| format!("looking at {}", folder.display()))?;
-        if !entry.file_type().is_dir() && entry.path() != folder.join(FILE) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Removes what restores that were broken off before their switch have left; whether there was
-/// something. Nothing of it was ever in use.
-///
-/// # Errors
-/// When a switch is under way, or something cannot be removed.
-pub fn tidy(layout: &Layout) -> Result<bool> {
-    if layout.folder().join(FILE).exists() {
-        bail!("a restore is under way: nothing is tidied away");
-    }
-    let unused = |folder: &PathBuf| !folder.join(FILE).exists();
-    let mut left: Vec<PathBuf> = old_folders(layout)?.into_iter().filter(unused).collect();
-    left.extend([layout.staged()].into_iter().filter(|path| path.exists()));
-    for folder in &left {
-        files::remove_dir_all(folder)?;
-    }
-    Ok(!left.is_empty())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::agent::{paths::Paths, target::Target};
+use std::os::unix::fs::MetadataExt;
 
 /// A server in a folder: with a state volume, or each part where the daemons expect it.
 struct Server {
@@ -214,6 +215,68 @@ fn what_somebody_makes_meanwhile_is_put_aside() {
     // all but the certificate, which stays
     assert_eq!((count("new"), count("old"), count("meanwhile")), (7, 8, 2));
     assert_eq!(tree["var/lib/ezmail/secrets/controller"], "new");
+}
+
+#[test]
+fn what_came_is_not_taken_for_what_goes() {
+    // something that goes is gone by itself before it is moved, and then power is cut anywhere
+    for at in 0.. {
+        let server = Server::new(true);
+        server.stage();
+        let layout = server.layout();
+        let record = begin(&layout, server.order()).unwrap();
+        fs::remove_file(layout.path(Path::new("mail.sqlite"))).unwrap();
+        fs::remove_dir_all(layout.path(Path::new("mail/example.org"))).unwrap();
+        let crashed = crash(&layout, &record, at);
+        finish(&layout).unwrap();
+        let tree = server.tree();
+        assert_eq!(tree["var/lib/ezmail/mail.sqlite"], "new", "{at}");
+        let message = "var/lib/ezmail/mail/example.org/alice/cur/1";
+        assert_eq!(tree[message], "new", "{at}");
+        if !crashed {
+            break;
+        }
+    }
+}
+
+/// A folder on another file system than those of the tests.
+fn elsewhere() -> Option<tempfile::TempDir> {
+    let folder = tempfile::tempdir_in("/dev/shm").ok()?;
+    let other = tempfile::tempdir().unwrap();
+    let device = |path: &Path| fs::metadata(path).unwrap().dev();
+    (device(folder.path()) != device(other.path())).then_some(folder)
+}
+
+#[test]
+fn another_file_system_is_found_before_anything_moves() {
+    let Some(away) = elsewhere() else { return };
+    for filled in [true, false] {
+        let server = Server::new(false);
+        let mail = server.root.path().join("var/vmail");
+        fs::remove_dir_all(&mail).unwrap();
+        std::os::unix::fs::symlink(away.path(), &mail).unwrap();
+        if filled {
+            server.write(Path::new("mail/example.org/x"), "old");
+        } else {
+            fs::remove_dir_all(away.path().join("example.org")).unwrap();
+        }
+        server.fill(&layout::staged(), "new", "mail.sqlite.schema-3");
+        let before = server.tree();
+        let error = begin(&server.layout(), server.order()).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.ends_with("cannot be switched in one step, and nothing was changed"),
+            "{error}"
+        );
+        tidy(&server.layout()).unwrap_or_default();
+        assert!(!server.layout().folder().join(FILE).exists());
+        let state = |tree: &Tree| -> Tree {
+            let mut tree = tree.clone();
+            tree.retain(|path, _| !path.contains("/restore/"));
+            tree
+        };
+        assert_eq!(state(&server.tree()), state(&before));
+    }
 }
 
 #[test]

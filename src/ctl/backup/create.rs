@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     passphrase as phrase,
     place::{Place, key},
+    scratch,
 };
 use crate::{
     answers::Answers,
@@ -42,7 +43,7 @@ Examples:
   mailctl backup create                     to 'backup.target' of the answers
   mailctl backup create --to /mnt/usb       to a folder, such as a mounted disk
   mailctl backup create -o server.backup    everything in one file
-  mailctl backup create --module keys --module database -o - | ssh home 'cat > b'
+  mailctl backup create --module keys -o - | ssh home 'cat > keys.backup'
 
 The server runs meanwhile; mail is held for the last moment, a second or so.
 Into a folder or to a target, mail that is there from an earlier backup is not
@@ -171,7 +172,7 @@ fn make(args: &Args, server: &Server, answers: &Answers, begun: i64) -> Result<D
         }
         _ => (Sink::Stream(Box::new(Stdout)), "standard output".to_owned()),
     };
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let scratch = scratch(server)?;
     let services: &dyn Services = match server.is_live() {
         true => &Live,
         false => &NoServices,

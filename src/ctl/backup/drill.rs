@@ -5,14 +5,16 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::Args as Arguments;
 
-use super::place::{Place, key};
+use super::{
+    place::{Place, key},
+    scratch,
+};
 use crate::{
     backup::{
         drill::{self, Found},
         meter::{Meter, tell},
         name::{BackupId, Kind},
         report::{Drill, Report},
-        scratch::Scratch,
     },
     ctl::{
         output,
@@ -94,7 +96,7 @@ fn drill(args: &Args, server: &Server, archive: &mut Option<String>) -> Result<F
     let host = server.answers().map(|a| a.hostname.to_string());
     let chosen = place.choose(args.backup.as_ref(), &host.unwrap_or_default())?;
     *archive = Some(chosen.clone());
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let scratch = scratch(server)?;
     let line = |text: &str| tell(&format!("drill: {text}"));
     let meter = Meter::new(&line, true);
     let found = drill::run(

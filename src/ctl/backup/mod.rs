@@ -12,11 +12,11 @@ mod verify;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 
 use super::server::Server;
-use crate::backup::live;
+use crate::backup::{job, live, scratch::Scratch, switch::Layout};
 
 /// What to do about backups.
 #[derive(Debug, Subcommand)]
@@ -71,6 +71,22 @@ pub fn run(command: Backup, server: &Server) -> Result<ExitCode> {
         Backup::SshKey(args) => ssh_key::run(&args, server),
         Backup::Schedule(args) => schedule::run(&args, server),
     }
+}
+
+/// Backup's own folder, taken for as long as a command works there.
+///
+/// # Errors
+/// When another process has it, or a new state is about to be put in place.
+fn scratch(server: &Server) -> Result<Scratch> {
+    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    // whoever asked for the switch has left the folder to the unit that carries it out
+    if job::is_pending(&Layout::of(&server.target, &server.paths)) {
+        bail!(
+            "a restore is being switched to: try again when it has ended ('systemctl status \
+             ezmail-switch'; 'systemctl start ezmail-switch' goes on with it)"
+        );
+    }
+    Ok(scratch)
 }
 
 /// A time of the server's own time zone, such as `2026-11-24 03:30 CET`.

@@ -5,13 +5,13 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Args as Arguments;
 
-use super::place::{Place, key};
+use super::{
+    place::{Place, key},
+    scratch,
+};
 use crate::{
     answers::model::Keep,
-    backup::{
-        prune::{self, Plan},
-        scratch::Scratch,
-    },
+    backup::prune::{self, Plan},
     ctl::{ask, output, server::Server},
     util::size::size,
 };
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
     }
     let key = key(args.passphrase_file.as_deref(), server)?;
     // none is made meanwhile, whose parts nobody knows yet
-    let _scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let _scratch = scratch(server)?;
     let store = place.store.as_ref();
     let plan = prune::plan(store, &key, answers.hostname.as_str(), keep)?;
     if !args.dry_run {

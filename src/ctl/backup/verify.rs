@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail};
 use clap::Args as Arguments;
 use serde::Serialize;
 
-use super::place::{Place, key};
+use super::{
+    place::{Place, key},
+    scratch,
+};
 use crate::{
     backup::{
         extract::{Extracted, extract},
@@ -78,7 +81,7 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
             vec![place.choose(args.backup.as_ref(), &host.unwrap_or_default())?]
         }
     };
-    let scratch = Scratch::take(&server.target.path(&server.paths.state))?;
+    let scratch = scratch(server)?;
     let mut results = Vec::new();
     for archive in archives {
         let result = verify(&place, &archive, &key, &scratch);

@@ -124,16 +124,24 @@ fn wait(layout: &Layout) -> Result<Outcome> {
     eprintln!("restore: switching; the mail services stop for a moment");
     let (begun, mut attempts) = (Instant::now(), 0);
     loop {
+        let pending = job::is_pending(layout);
         if let Some(outcome) = job::outcome(layout)? {
             return Ok(outcome);
+        }
+        if !pending {
+            bail!(
+                "somebody else gave the switch up before it began ('ezmail-agent apply' does): \
+                 nothing was changed, try again"
+            );
         }
         let state = health::ask(&[UNIT])?.remove(0);
         attempts += u32::from(state.sub.starts_with("auto-restart"));
         let in_vain = POLL * attempts > IN_VAIN;
         if state.active == "failed" || in_vain || begun.elapsed() > LONGEST {
             bail!(
-                "the switch has not come to its end ({}, {}): 'journalctl -u {UNIT}' says why. \
-                 'systemctl start {UNIT}' goes on with it, and so does a restart",
+                "the switch has not come to its end ({}, {}): 'journalctl -u {UNIT}' says why, and \
+                 'systemctl start {UNIT}' goes on with it. A restart finishes it if anything was \
+                 moved, and gives it up if not",
                 state.active,
                 state.sub
             );

@@ -130,6 +130,7 @@ fn restore(args: &Restore, server: &Server, layout: &Layout, scratch: Scratch) -
     switch::create_folder(layout)?;
     let amount = look::amount(&opened, &modules)?;
     space::check(&layout.folder(), amount.files, amount.bytes)?;
+    switch::check(layout, &modules)?;
     if !seen.same_host {
         let question = format!(
             "This backup is of {}, and this server is {}: restore it all the same?",

@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 use super::{Backups, Counts, Report, Volume, today};
 use crate::{
     agent::{health, release::Release, state::kept::Kept, status as agent_status},
-    backup::report::Report as Backed,
+    backup::{
+        report::Report as Backed,
+        switch::{self, Layout},
+    },
     ctl::{
         check::{self, area, finding::Area},
         daily::snapshot::Snapshot,
@@ -49,6 +52,7 @@ pub fn report(server: &Server) -> Result<Report> {
         counts: None,
         certificate: Vec::new(),
         backup: None,
+        before: None,
         queue: None,
         today: None,
         dkim: Vec::new(),
@@ -82,6 +86,8 @@ impl Report {
         }
         if server.target.path(&server.paths.state).exists() {
             self.volume = noted(volume(server), &mut unknown);
+            let layout = Layout::of(&server.target, &server.paths);
+            self.before = noted(switch::before(&layout), &mut unknown).flatten();
         }
         let snapshot = noted(Snapshot::read(server), &mut unknown).flatten();
         self.last_check = snapshot.map(|snapshot| snapshot.troubles);

@@ -21,7 +21,7 @@ use crate::{
         release::Release,
         status::{MEMORY, Outcome, Status as Agent},
     },
-    backup::report::Report as Backed,
+    backup::{report::Report as Backed, switch::Before},
 };
 
 /// Of what the agent said, and of a list, so many lines are shown.
@@ -50,6 +50,8 @@ pub struct Report {
     pub certificate: Vec<Finding>,
     /// What is known about backups; none where none is configured.
     pub backup: Option<Backups>,
+    /// What is kept of what was there before restores.
+    pub before: Option<Before>,
     /// What waits.
     pub queue: Option<Queue>,
     /// The mail since midnight.
@@ -103,6 +105,9 @@ impl Report {
         self.mail(&mut lines);
         if self.hostname.is_some() {
             lines.push(("Backup", self.backed()));
+        }
+        if let Some(before) = self.before {
+            lines.push(("Restored", restored(before)));
         }
         for text in self.dkim.iter().take(LINES) {
             lines.push(("Keys", text.clone()));
@@ -249,6 +254,14 @@ impl Report {
     }
 }
 
+/// Since when there was a restore, and what is kept of before.
+fn restored(before: Before) -> String {
+    let now = super::server::now().unwrap_or(0);
+    let age = span((now - before.since).max(0).unsigned_abs());
+    let kept = size(before.bytes);
+    format!("{age} ago; {kept} of before kept until 'mailctl restore --drop-old'")
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let image = self.image.to_string();
@@ -313,6 +326,7 @@ mod tests {
                 "It is valid until 2027-01-31.",
             )],
             backup: None,
+            before: None,
             queue: Some(Queue::default()),
             today: Some(Today {
                 accepted: 12,
@@ -445,6 +459,11 @@ mod tests {
             backed.drill.as_mut().unwrap().error = error.clone();
             backed.last.as_mut().unwrap().error = error;
         });
+        let (since, bytes) = (now - 9 * 86_400, 5 << 30);
+        report.before = Some(Before { since, bytes });
+        let text = screen(&report);
+        let before = text.lines().find(|line| line.starts_with("Restored "));
+        insta::assert_snapshot!(before.unwrap(), @"Restored     9 days ago; 5.0 GiB of before kept until 'mailctl restore --drop-old'");
         insta::assert_snapshot!(failed, @"Backup       newest 7 hours old, 3.0 GiB; DRILL FAILED; LAST ONE FAILED");
     }
 }

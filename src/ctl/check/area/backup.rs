@@ -4,7 +4,10 @@ use anyhow::{Result, bail};
 
 use crate::{
     answers::{Answers, location::Host, model::Backup},
-    backup::report::{Drill, Report, Run},
+    backup::{
+        report::{Drill, Report, Run},
+        switch::{self, Before, Layout},
+    },
     ctl::{
         check::{
             Context,
@@ -18,6 +21,8 @@ use crate::{
 const AREA: Area = Area::Backup;
 /// How old a drill may be, in seconds: timers make one a week.
 const DRILL: i64 = 5 * 7 * 86_400;
+/// How long what was there before a restore is kept before somebody is asked, in seconds.
+const KEPT: i64 = 7 * 86_400;
 /// How many periods of the schedule the newest backup may be old.
 const PERIODS: i64 = 2;
 
@@ -25,7 +30,11 @@ pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
     match &cx.answers {
         Ok(answers) => {
             let state = cx.server.target.path(&cx.server.paths.state);
-            Ok(judge(answers, &Report::read(&state)?, now()?))
+            let now = now()?;
+            let mut findings = judge(answers, &Report::read(&state)?, now);
+            let layout = Layout::of(&cx.server.target, &cx.server.paths);
+            findings.extend(switch::before(&layout)?.map(|before| kept(before, now)));
+            Ok(findings)
         }
         Err(error) => bail!("{error}"),
     }
@@ -52,6 +61,19 @@ fn judge(answers: &Answers, report: &Report, now: i64) -> Vec<Finding> {
     }
     findings.extend(place(answers, backup));
     findings
+}
+
+/// What was there before restores, and takes room.
+fn kept(before: Before, now: i64) -> Finding {
+    let (age, bytes) = (ago(now, before.since), size(before.bytes));
+    if now - before.since <= KEPT {
+        let reason = format!("What was there before a restore is kept, {age} so far: {bytes}.");
+        return Finding::ok(AREA, "kept", reason);
+    }
+    let reason = format!("What was there before a restore is still kept, after {age}: {bytes}.");
+    let todo = "If all is well since, 'mailctl restore --drop-old' removes it; 'mailctl restore \
+                --undo' goes back to it.";
+    Finding::warning(AREA, "kept", reason, todo)
 }
 
 fn ago(now: i64, time: i64) -> String {

@@ -173,3 +173,21 @@ fn they_go_to_this_machine() {
         assert_eq!(at(host), "", "{host}");
     }
 }
+
+#[test]
+fn what_a_restore_has_left_is_told_after_a_week() {
+    let of = |days: i64| {
+        let (since, bytes) = (NOW - days * 86_400, 3 << 30);
+        kept(Before { since, bytes }, NOW)
+    };
+    let week = of(7);
+    assert_eq!(week.state, State::Ok);
+    let later = of(8);
+    assert_eq!(later.state, State::Warning);
+    let todo = later.todo.unwrap();
+    insta::assert_snapshot!(format!("{}\n{}\n{todo}", week.reason, later.reason), @r"
+    What was there before a restore is kept, 7 days so far: 3.0 GiB.
+    What was there before a restore is still kept, after 8 days: 3.0 GiB.
+    If all is well since, 'mailctl restore --drop-old' removes it; 'mailctl restore --undo' goes back to it.
+    ");
+}
