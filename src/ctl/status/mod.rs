@@ -259,7 +259,7 @@ fn restored(before: Before) -> String {
     let now = super::server::now().unwrap_or(0);
     let age = span((now - before.since).max(0).unsigned_abs());
     let kept = size(before.bytes);
-    format!("{age} ago; {kept} of before kept until 'mailctl restore --drop-old'")
+    format!("{age} ago; {kept} kept of before: mailctl restore --drop-old")
 }
 
 impl fmt::Display for Report {
@@ -463,7 +463,7 @@ mod tests {
         report.before = Some(Before { since, bytes });
         let text = screen(&report);
         let before = text.lines().find(|line| line.starts_with("Restored "));
-        insta::assert_snapshot!(before.unwrap(), @"Restored     9 days ago; 5.0 GiB of before kept until 'mailctl restore --drop-old'");
+        insta::assert_snapshot!(before.unwrap(), @"Restored     9 days ago; 5.0 GiB kept of before: mailctl restore --drop-old");
         insta::assert_snapshot!(failed, @"Backup       newest 7 hours old, 3.0 GiB; DRILL FAILED; LAST ONE FAILED");
     }
 }
