@@ -28,7 +28,9 @@ const MOMENTS: u32 = 10;
 
 /// How many seconds `command` takes by itself.
 fn takes(machine: &Appliance, command: &str) -> f64 {
-    let script = format!("a=$(date +%s%N); {command} >/dev/null; b=$(date +%s%N); echo $((b - a))");
+    let script = format!(
+        "a=$(date +%s%N); {command} >/dev/null 2>&1 || exit 1; b=$(date +%s%N); echo $((b - a))"
+    );
     run(machine, &script).trim().parse::<f64>().unwrap() / 1e9
 }
 
