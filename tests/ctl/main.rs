@@ -20,6 +20,7 @@ mod domain;
 mod import;
 mod operations;
 mod restore;
+mod restore_refused;
 mod server;
 mod status;
 mod user;
