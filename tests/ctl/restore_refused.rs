@@ -200,10 +200,14 @@ fn a_disk_that_fills_up_meanwhile_changes_nothing() {
          cp -a {away}/. {root}/var; cd {root}/var/lib/ezmail; sums() {{ find {root}/var {root}/etc -type f ! -path '*/ezmail/backup/*' ! -name fill \
            -exec sha256sum {{}} + | sort; }}
          sums > {away}.before
-         ( for n in $(seq 600); do [ -e restore/new/mail/example.org/bob ] && break; sleep 0.05; done; cat /dev/zero > fill ) 2> {away}.fill &
-         set +e; {mailctl} --root {root} restore {store} --yes; status=$?; set -e
-         wait || true; grep -q 'No space left' {away}.fill
-         sums > {away}.after; cmp {away}.before {away}.after; test ! -e restore/new; exit $status",
+         {mailctl} --root {root} restore {store} --yes & pid=$!
+         n=0; until [ -e restore/new/mail/example.org/bob ]; do n=$((n + 1)); [ $n -lt 9000000 ]; done
+         kill -STOP $pid; [ -e restore/new ] || exit 9
+         fallocate -l $(df --output=avail -B1 . | tail -n 1) fill || true
+         cat /dev/zero 2> {away}.fill >> fill || grep -q 'No space left' {away}.fill
+         kill -CONT $pid; set +e; wait $pid; status=$?; set -e
+         sums > {away}.after; cmp {away}.before {away}.after || exit 7; test ! -e restore/new || exit 8
+         exit $status",
         away = world.folder.path().join("away").display(),
         mailctl = env!("CARGO_BIN_EXE_mailctl"),
         root = world.server.world.path("").display(),
