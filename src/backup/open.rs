@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::{
-    archive::{Reader, read_small, stream_error},
+    archive::{Entry as ArchiveEntry, Reader, read_small, stream_error},
     catalog::Catalog,
     manifest::{Header, Lines, MANIFEST},
     name::{BackupId, Kind},
@@ -79,29 +79,12 @@ pub fn header(store: &dyn Store, listed: &[Entry], archive: &str, key: &Key) -> 
             let read = || Lines::new(read_small(store.open(&name)?, key)?).header();
             read().with_context(|| format!("reading {name} in {}", store.name()))
         }
-        None => header_inside(store, archive, key)
-            .with_context(|| format!("reading {archive} in {}", store.name())),
+        None => inside(store, archive, key, |entry| {
+            Lines::new(BufReader::new(entry)).header()
+        })
+        .with_context(|| format!("reading {archive} in {}", store.name())),
     }
     .map_err(explain)
-}
-
-/// The header of the manifest in an archive, which is read to its end.
-fn header_inside(store: &dyn Store, archive: &str, key: &Key) -> Result<Header> {
-    let mut header = None;
-    let mut part = None;
-    Reader::new(store.open(archive)?, key)?.read(
-        |mark| {
-            part = mark.part;
-            Ok(())
-        },
-        |entry| {
-            if entry.path == Path::new(MANIFEST) {
-                header = Some(Lines::new(BufReader::new(entry)).header()?);
-            }
-            Ok(())
-        },
-    )?;
-    header.map_or_else(|| Err(without_manifest(part)), Ok)
 }
 
 /// Opens the backup whose archive is named `archive`. Scratch files go into `scratch`.
@@ -123,7 +106,7 @@ pub fn open(store: &dyn Store, archive: &str, key: &Key, scratch: &Path) -> Resu
             let written = copy(&mut plain, &manifest);
             written.with_context(|| format!("reading {name}"))
         }
-        None => from_archive(store, archive, key, &manifest),
+        None => inside(store, archive, key, |entry| copy(entry, &manifest)),
     };
     read()
         .with_context(|| format!("opening the backup {archive} in {}", store.name()))
@@ -169,9 +152,14 @@ fn beside(listed: &[Entry], archive: &str) -> Option<String> {
     listed.iter().any(|e| e.name == name).then_some(name)
 }
 
-fn from_archive(store: &dyn Store, archive: &str, key: &Key, to: &Path) -> Result<()> {
-    let mut found = false;
-    let mut part = None;
+/// What `read` makes of the manifest in an archive, which is read to its end.
+fn inside<T>(
+    store: &dyn Store,
+    archive: &str,
+    key: &Key,
+    read: impl Fn(&mut ArchiveEntry<'_>) -> Result<T>,
+) -> Result<T> {
+    let (mut found, mut part) = (None, None);
     Reader::new(store.open(archive)?, key)?.read(
         |mark| {
             part = mark.part;
@@ -179,16 +167,12 @@ fn from_archive(store: &dyn Store, archive: &str, key: &Key, to: &Path) -> Resul
         },
         |entry| {
             if entry.path == Path::new(MANIFEST) {
-                found = true;
-                copy(entry, to)?;
+                found = Some(read(entry)?);
             }
             Ok(())
         },
     )?;
-    match found {
-        true => Ok(()),
-        false => Err(without_manifest(part)),
-    }
+    found.ok_or_else(|| without_manifest(part))
 }
 
 /// Why there is no manifest in an archive, which is that part of a run.

@@ -79,7 +79,35 @@ impl World {
 
     /// Makes a backup of everything.
     pub fn backup(&self, time: i64) {
-        backup(&self.server.world.path(""), &self.store(), time);
+        self.backup_as("mail.example.org", &self.store(), time);
+    }
+
+    /// Makes a backup of it into the folder `store`, as one of a server of that name.
+    pub fn backup_as(&self, host: &str, store: &Path, time: i64) {
+        let root = self.server.world.path("");
+        let (target, paths) = (Target::new(&root).unwrap(), Paths::default());
+        let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec()).unwrap();
+        let key = Key::derive(&passphrase).unwrap();
+        let request = Request {
+            target: &target,
+            paths: &paths,
+            host,
+            modules: &Module::ALL,
+            key: &key,
+            full: false,
+            now: time,
+            part: PART,
+        };
+        let store = Folder::new(store).unwrap();
+        let scratch = Scratch::take(&root.join("var/lib/ezmail")).unwrap();
+        create(
+            &request,
+            Sink::Store(&store),
+            &scratch,
+            &NoServices,
+            &Unwatched,
+        )
+        .unwrap();
     }
 
     /// What happens after the backup.
@@ -146,33 +174,6 @@ impl World {
         let names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
         names.filter(|n| n.starts_with("old-")).count()
     }
-}
-
-/// Makes a backup of the server below `root` into the folder `store`.
-pub fn backup(root: &Path, store: &Path, time: i64) {
-    let (target, paths) = (Target::new(root).unwrap(), Paths::default());
-    let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec()).unwrap();
-    let key = Key::derive(&passphrase).unwrap();
-    let request = Request {
-        target: &target,
-        paths: &paths,
-        host: "mail.example.org",
-        modules: &Module::ALL,
-        key: &key,
-        full: false,
-        now: time,
-        part: PART,
-    };
-    let store = Folder::new(store).unwrap();
-    let scratch = Scratch::take(&root.join("var/lib/ezmail")).unwrap();
-    create(
-        &request,
-        Sink::Store(&store),
-        &scratch,
-        &NoServices,
-        &Unwatched,
-    )
-    .unwrap();
 }
 
 #[test]

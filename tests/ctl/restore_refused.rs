@@ -1,17 +1,8 @@
 //! `mailctl restore`: whatever is refused or goes wrong leaves the server as it was.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
+use std::{fs, os::unix::fs::MetadataExt, process::Command};
 
-use ezmail::{
-    agent::{paths::Paths, target::Target},
-    backup::{
-        create::{NoServices, PART, Request, Sink, Unwatched, create},
-        module::Module,
-        scratch::Scratch,
-        store::Folder,
-    },
-    encpipe::{self, Key, Passphrase},
-};
+use ezmail::encpipe::{self, Key, Passphrase};
 
 use crate::restore::{ID, PASSPHRASE, TIME, World, regex};
 
@@ -95,7 +86,7 @@ fn a_flipped_bit_anywhere_is_found() {
 fn another_server_has_to_be_meant() {
     let world = World::new();
     let store = world.store();
-    backup_of_another(&world, &store);
+    world.backup_as("mx.example.net", &store, TIME);
     let before = world.tree();
     let called = world.call(&["--yes"]);
     assert_eq!(called.status, 1);
@@ -103,33 +94,6 @@ fn another_server_has_to_be_meant() {
     assert_eq!(world.tree(), before);
     let called = world.call(&["--yes", "--another-host", "--module", "mail"]);
     assert_eq!(called.status, 0, "{}", called.stderr);
-}
-
-fn backup_of_another(world: &World, store: &Path) {
-    let root = world.server.world.path("");
-    let (target, paths) = (Target::new(&root).unwrap(), Paths::default());
-    let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec()).unwrap();
-    let key = Key::derive(&passphrase).unwrap();
-    let request = Request {
-        target: &target,
-        paths: &paths,
-        host: "mx.example.net",
-        modules: &Module::ALL,
-        key: &key,
-        full: false,
-        now: TIME,
-        part: PART,
-    };
-    let store = Folder::new(store).unwrap();
-    let scratch = Scratch::take(&root.join("var/lib/ezmail")).unwrap();
-    create(
-        &request,
-        Sink::Store(&store),
-        &scratch,
-        &NoServices,
-        &Unwatched,
-    )
-    .unwrap();
 }
 
 /// On a state volume of 16 MiB, in a name space of its own.
