@@ -71,13 +71,19 @@ struct Chunk {
 impl<R: Read> Decryptor<R> {
     /// Decrypts from `inner`, which needs no buffering of its own. Nothing is read yet.
     pub fn new(inner: R, key: &Key) -> Self {
+        Self::within(inner, key, 0, 0)
+    }
+
+    /// Decrypts the rest of a stream: `inner` begins with the chunk `number`, which begins at the
+    /// byte `offset` of the stream.
+    pub fn within(inner: R, key: &Key, number: u64, offset: u64) -> Self {
         Self {
             inner,
             key: key.clone(),
             buffer: Vec::new(),
             ready: VecDeque::with_capacity(FRAMES),
-            number: 0,
-            offset: 0,
+            number,
+            offset,
             state: State::Reading,
         }
     }

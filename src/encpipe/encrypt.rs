@@ -12,6 +12,15 @@ pub(super) const BATCH: usize = 1 << 20;
 /// What makes more than one chunk: a batch from here on is divided among all lanes.
 const DIVIDED: usize = 1 << 15;
 
+/// How many chunks [`super::encrypt`] makes of `length` bytes that one read yields, at most 1 MiB.
+pub fn chunks(length: usize) -> u64 {
+    match length {
+        0 => 0,
+        1..DIVIDED => 1,
+        _ => FRAMES as u64,
+    }
+}
+
 /// A `Write` that encrypts what it is given and passes the stream on.
 ///
 /// Memory: what is sealed at once, a little more than 1 MiB, in eight chunks. Call
@@ -65,13 +74,16 @@ impl<W: Write> Encryptor<W> {
         self.check()?;
         // A chunk may be half out when writing fails: nothing can follow it.
         self.failed = true;
-        let size = match self.plain.len() {
-            0..DIVIDED => self.plain.len().max(1),
-            more => more.div_ceil(FRAMES),
-        };
-        let count = self.plain.len().div_ceil(size).max(1);
-        self.sealed.resize(self.plain.len() + count * OVERHEAD, 0);
-        let mut frames = Vec::with_capacity(count);
+        // a batch of nothing is the end chunk
+        let count = chunks(self.plain.len()).max(1);
+        let size = self
+            .plain
+            .len()
+            .max(1)
+            .div_ceil(usize::try_from(count).map_err(io::Error::other)?);
+        self.sealed
+            .resize(self.plain.len() + count as usize * OVERHEAD, 0);
+        let mut frames = Vec::with_capacity(FRAMES);
         let mut rest = &mut self.sealed[..];
         let mut pieces = self.plain.chunks(size);
         for _ in 0..count {
@@ -86,7 +98,7 @@ impl<W: Write> Encryptor<W> {
         }
         secretbox::seal(&mut frames, self.number, self.key.bytes()).map_err(io::Error::other)?;
         self.inner.write_all(&self.sealed)?;
-        self.number += count as u64;
+        self.number += count;
         self.plain.clear();
         self.failed = false;
         Ok(())

@@ -34,7 +34,7 @@ mod secretbox;
 
 pub use copy::{decrypt, encrypt};
 pub use decrypt::Decryptor;
-pub use encrypt::Encryptor;
+pub use encrypt::{Encryptor, chunks};
 pub use error::StreamError;
 pub use key::{Key, PASSFILE_LIMIT, Passphrase};
 
