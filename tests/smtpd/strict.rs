@@ -152,3 +152,14 @@ fn sendmail_goes_on_working() {
         "10% 20%\r\n..\r\n..dot\r\nlast\r\n.\r\n"
     );
 }
+
+#[test]
+fn dovecot_gets_nothing_else() {
+    let mut server = Server::start("");
+    let sink = Sink::start(server.sink);
+    server.shell(&format!(
+        r"printf 'Subject: old\n\na\rb\n.\r\n.\nlast\n' | setpriv --reuid=300 --clear-groups /usr/lib/smtpd/opensmtpd/mail.lmtp -d 127.0.0.1:{} -f a@example.net b@example.org",
+        server.sink
+    ));
+    assert_eq!(body(&sink.message()), "a b\r\n.. \r\n..\r\nlast\r\n.\r\n");
+}
