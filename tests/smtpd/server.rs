@@ -5,7 +5,7 @@ use std::{
     io::Write,
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use std::{
 
 use ezmail::util::{files, sandbox::Sandbox};
 
-use crate::client::PATIENCE;
+use crate::{client::PATIENCE, image_root::ROOT};
 
 /// Gives back every line that it is given.
 const FILTER: &str = r#"#!/usr/bin/perl
@@ -75,12 +75,11 @@ impl Server {
 
     /// Starts smtpd again.
     pub fn resume(&mut self) {
-        let root = std::env::var_os("EZMAIL_ROOT").expect("name a root file system in EZMAIL_ROOT");
         let part = |name: &str| self.folder.path().join(name);
         // a line of the input is a command
         let script = "smtpd -F >/var/log/smtpd 2>&1 & while read -r line; do sh -c \"$line\" || echo $?; done";
         let mut child = Sandbox::chroot(&part("root"))
-            .over(Path::new(&root), &part("upper"), &part("work"))
+            .over(&ROOT, &part("upper"), &part("work"))
             .network(true)
             .command("sh", ["-c", script]);
         let child: &mut Command = &mut child;
