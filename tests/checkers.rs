@@ -1,18 +1,18 @@
 //! The daemons' own checkers on every rendered file, inside the root file system of the image.
 //!
-//! The root is the folder `EZMAIL_ROOT`, or else unpacked from the newest `out/*.iso`. It is not
-//! written to: an overlay holds the rendered files.
+//! An overlay holds the rendered files.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[allow(dead_code, reason = "shared by several tests")]
 mod rendering;
 
+mod image_root;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
 use ezmail::{
@@ -20,45 +20,6 @@ use ezmail::{
     mail::{certificate, database},
     util::{files, run::Task, sandbox::Sandbox},
 };
-
-/// Unpacked once for all tests; the folder, if it is a temporary one, goes with the process.
-static ROOT: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("EZMAIL_ROOT") {
-    Some(root) => root.into(),
-    None => unpack(),
-});
-
-fn unpack() -> PathBuf {
-    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let isos = fs::read_dir(project.join("out")).map(|entries| {
-        let paths = entries.map(|entry| entry.unwrap().path());
-        let isos = paths.filter(|path| path.extension().is_some_and(|e| e == "iso"));
-        isos.max_by_key(|path| path.metadata().unwrap().modified().unwrap())
-    });
-    let iso = isos
-        .ok()
-        .flatten()
-        .expect("no out/*.iso: build one with ci/iso, or name a root file system in EZMAIL_ROOT");
-    let work = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image-root");
-    files::remove_dir_all(&work).unwrap();
-    files::create_dir_all(&work).unwrap();
-    let (squashfs, root) = (work.join("airootfs.sfs"), work.join("root"));
-    let shell = xshell::Shell::new().unwrap();
-    let extract = xshell::cmd!(
-        shell,
-        "xorriso -osirrox on -indev {iso} -extract /arch/x86_64/airootfs.sfs {squashfs}"
-    );
-    Task::new("taking the root file system out of the ISO", extract)
-        .run()
-        .unwrap();
-    let unsquash = Sandbox::host().command(
-        "unsquashfs",
-        ["-d".as_ref(), root.as_os_str(), squashfs.as_os_str()],
-    );
-    Task::new("unpacking the root file system", unsquash)
-        .run()
-        .unwrap();
-    root
-}
 
 /// The image with the files for some answers laid over it.
 struct Appliance {
@@ -120,7 +81,7 @@ impl Appliance {
         let outer = "if sh -euc \"$0\" >/tmp/said 2>&1; then cat /tmp/said; \
                      else cat /tmp/said >&2; exit 1; fi";
         let command = Sandbox::chroot(&part("root"))
-            .over(&ROOT, &part("upper"), &part("work"))
+            .over(&image_root::ROOT, &part("upper"), &part("work"))
             .command("sh", ["-c", outer, script]);
         Task::new("a checker", command).output().unwrap()
     }
