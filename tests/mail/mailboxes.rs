@@ -44,9 +44,9 @@ fn a_mailbox_that_gets_full_is_told_of_at_80_and_at_95_percent() {
         "echo '{}' | mailctl user add {} --quota 100M",
         DAVE.1, DAVE.0
     ));
-    // 17 of 104 million bytes at a time, which take no room on the disk
+    // 17 of 104 million bytes at a time, which take no room on the disk; a line end counts as two
     run(
-        "{ printf 'Subject: big\n\n'; yes 'a line of some length, again and again' \
+        "{ printf 'Subject: big\n\n'; yes '0123456789012345678901234567890123456789012345678901234567890123456789' \
          | head -c 17000000; } >/tmp/big",
     );
     let save = format!("doveadm save -u {} -m Archive /tmp/big", DAVE.0);
