@@ -105,7 +105,7 @@ fn check(name: &str) {
     let said = appliance.run("doveconf -n");
     assert!(said.starts_with("# 2.4."), "{said}");
     assert_eq!(appliance.run("sievec /etc/dovecot/sieve"), "");
-    appliance.run("test -s /etc/dovecot/sieve/junk.svbin -a -s /etc/dovecot/sieve/learn-ham.svbin -a -s /etc/dovecot/sieve/learn-spam.svbin");
+    appliance.run("test -s /etc/dovecot/sieve/junk.svbin -a -s /etc/dovecot/sieve/default.svbin -a -s /etc/dovecot/sieve/learn-ham.svbin -a -s /etc/dovecot/sieve/learn-spam.svbin");
 
     let said = appliance.run("mkdir -p /run/rspamd; rspamadm configtest");
     assert!(said.ends_with("syntax OK\n"), "{said}");

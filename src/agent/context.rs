@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::paths::Paths;
@@ -18,6 +18,7 @@ use crate::{
         address::{Address, DomainName, ROLES},
         dkim::Algorithm,
     },
+    util::secret::Secret,
 };
 
 /// Largest message that smtpd takes, in bytes, carriage returns not counted.
@@ -28,6 +29,8 @@ const SCAN_BYTES: u64 = 64 << 20;
 /// smtpd waits for the filter, and enough for a machine without hardware virtualisation.
 const TASK_TIMEOUT: u64 = 90;
 const FILTER_TIMEOUT: u64 = 120;
+/// Connections to smtpd that an address may have open at once: more than a big sender needs.
+const SMTP_CONNECTIONS: u64 = 50;
 
 /// What the machine and the state volume add to the answers.
 #[derive(Debug, Clone)]
@@ -38,6 +41,8 @@ pub struct Facts {
     pub memory_mib: u64,
     /// The hash of the generated password of rspamd's controller, as `rspamadm pw` makes it.
     pub controller_password_hash: String,
+    /// The secret that makes the return addresses of forwarded mail.
+    pub srs_key: Secret,
     /// The DKIM keys that sign, at least one for each domain.
     pub dkim: Vec<DkimKey>,
 }
@@ -86,10 +91,12 @@ struct View<'a> {
     /// How many signatures every domain's mail gets, at least.
     signatures: usize,
     controller_password_hash: &'a str,
+    srs_key: &'a str,
     message_bytes: u64,
     scan_bytes: u64,
     task_timeout: u64,
     filter_timeout: u64,
+    smtp_connections: u64,
     #[serde(flatten)]
     size: Size,
 }
@@ -131,17 +138,24 @@ struct Size {
     valkey_mib: u64,
     dns_cache_mib: u64,
     processes: u64,
+    /// IMAP connections in all: each has a process of two megabytes, and its user's process.
+    imap_logins: u64,
+    /// Those that an address may have of them: enough for a dozen devices behind one.
+    imap_connections: u64,
 }
 
 impl Size {
     /// One gigabyte is the usual smallest server; below it everything shrinks once more.
     fn of(memory_mib: u64) -> Self {
+        let processes = (memory_mib / 16).clamp(40, 400);
         Self {
             memory_mib,
             rspamd_workers: (memory_mib / 2048).clamp(1, 4),
             valkey_mib: (memory_mib / 16).clamp(32, 256),
             dns_cache_mib: (memory_mib / 32).clamp(16, 100),
-            processes: (memory_mib / 16).clamp(40, 400),
+            processes,
+            imap_logins: processes * 2,
+            imap_connections: processes,
         }
     }
 }
@@ -188,10 +202,12 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         signatures: dkim.iter().map(|d| d.keys.len()).min().unwrap_or(0),
         dkim,
         controller_password_hash: plain(&facts.controller_password_hash)?,
+        srs_key: plain(facts.srs_key.expose()).context("the secret for forwarded mail")?,
         message_bytes: MESSAGE_BYTES,
         scan_bytes: SCAN_BYTES,
         task_timeout: TASK_TIMEOUT,
         filter_timeout: FILTER_TIMEOUT,
+        smtp_connections: SMTP_CONNECTIONS,
         size: Size::of(facts.memory_mib),
     };
     Ok(tera::Context::from_serialize(&view)?)
@@ -332,7 +348,7 @@ mod tests {
             tls: Tls::Implicit,
             username: Some(username.into()),
             password_file: None,
-            password: Some(crate::util::secret::Secret::new(password)),
+            password: Some(Secret::new(password)),
         };
         let url = relay(&host("me@example.net", "a:b c")).unwrap().url;
         assert_eq!(url, "smtps://relay@smtp.example.net:465");
@@ -347,5 +363,7 @@ mod tests {
         let size = Size::of(512);
         assert_eq!((size.rspamd_workers, size.valkey_mib), (1, 32));
         assert_eq!(Size::of(65536).rspamd_workers, 4);
+        // one address never has them all
+        assert!(size.imap_connections < size.imap_logins);
     }
 }

@@ -108,6 +108,13 @@ const FILES: &[Kind] = &[
         },
     },
     open("etc/smtpd/smtpd.conf", SMTPD),
+    Kind {
+        path: "etc/smtpd/srs.conf",
+        // smtpd reads its configuration before it gives that up
+        reader: Some("root"),
+        units: SMTPD,
+        wanted: |_| true,
+    },
 ];
 
 /// Renders every file that the answers ask for, in the order in which their services start.

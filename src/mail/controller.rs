@@ -10,20 +10,12 @@ use blake2::{
     digest::{FixedOutput, KeyInit, Update},
 };
 
-use crate::util::{random, secret::Secret};
+use crate::util::secret::Secret;
 
 const ROUNDS: u32 = 16_000;
 const SALT: usize = 20;
 const KEY: usize = 32;
 const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
-
-/// A new password: 256 random bits as hexadecimal digits.
-///
-/// # Errors
-/// When the kernel gives no random numbers.
-pub fn generate() -> Result<Secret> {
-    Ok(Secret::new(hex::encode(*random::bytes::<32>()?)))
-}
 
 /// `password` as rspamd's configuration has it, with `salt`.
 ///
@@ -74,15 +66,16 @@ fn base32(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::random;
 
     #[test]
     fn a_hash_has_the_parts_that_rspamd_reads() {
-        let password = generate().unwrap();
+        let password = random::secret().unwrap();
         let one = hash(&password, &[7; SALT]).unwrap();
         let parts: Vec<_> = one.split('$').collect();
         assert_eq!((parts[1], parts[2].len(), parts[3].len()), ("1", 32, 52));
         assert_ne!(one, hash(&password, &[8; SALT]).unwrap());
-        assert_ne!(one, hash(&generate().unwrap(), &[7; SALT]).unwrap());
+        assert_ne!(one, hash(&random::secret().unwrap(), &[7; SALT]).unwrap());
     }
 
     /// The other way, for the test alone.

@@ -4,6 +4,16 @@ use anyhow::{Context, Result, bail};
 use rustix::rand::{GetRandomFlags, getrandom};
 use zeroize::Zeroizing;
 
+use super::secret::Secret;
+
+/// A new secret: 256 random bits as hexadecimal digits.
+///
+/// # Errors
+/// When the kernel gives no random numbers.
+pub fn secret() -> Result<Secret> {
+    Ok(Secret::new(hex::encode(*bytes::<32>()?)))
+}
+
 /// `N` random bytes, wiped from memory when dropped. Waits until the kernel has gathered enough.
 ///
 /// # Errors
@@ -26,5 +36,8 @@ mod tests {
     #[test]
     fn two_draws_differ() {
         assert_ne!(bytes::<32>().unwrap(), bytes::<32>().unwrap());
+        let (one, other) = (secret().unwrap(), secret().unwrap());
+        assert_eq!(one.expose().len(), 64);
+        assert_ne!(one.expose(), other.expose());
     }
 }

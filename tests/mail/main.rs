@@ -11,7 +11,9 @@ mod accounts;
 mod boot;
 #[cfg(feature = "by-hand")]
 mod captures;
+mod crowds;
 mod daily;
+mod forwarding;
 mod hardening;
 mod health;
 #[cfg(feature = "by-hand")]
@@ -19,6 +21,8 @@ mod hold;
 mod import;
 mod incoming;
 mod large;
+mod mailboxes;
+mod notices;
 mod operations;
 mod outgoing;
 mod refused;

@@ -157,6 +157,31 @@ pub struct ImapResult {
     pub results: Vec<Value>,
 }
 
+/// What came of a login by ManageSieve.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SieveResult {
+    /// The mechanisms that are offered before TLS.
+    pub offered: String,
+    /// The answer to the login.
+    pub login: String,
+    /// The scripts, as they are listed; none without a login.
+    pub scripts: Option<Vec<String>>,
+}
+
+/// What became of many connections at once.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Crowd {
+    /// How many were taken.
+    pub taken: usize,
+    /// How many were refused.
+    pub refused: usize,
+    /// How many had no answer.
+    pub silent: usize,
+    /// What somebody else, whose connection was taken, was told meanwhile; nothing where TLS comes
+    /// first.
+    pub greeting: Option<String>,
+}
+
 impl<'a> Client<'a> {
     pub(super) fn new(namespace: &'a Namespace, number: u8, family: Family) -> Self {
         Self {
@@ -261,6 +286,38 @@ impl<'a> Client<'a> {
         });
         let result = self.namespace.python("imap.py", &order, TALK)?;
         serde_json::from_value(result).context("reading what imap.py has found")
+    }
+
+    /// Logs in at port 4190, over TLS or without (see `sieve.py`).
+    pub fn sieve(&self, login: Login<'_>, tls: bool) -> Result<SieveResult> {
+        let order = json!({
+            "source": client(self.number, self.family),
+            "host": self.server,
+            "port": 4190,
+            "timeout": ANSWER,
+            "user": login.0,
+            "password": login.1,
+            "tls": tls,
+        });
+        let result = self.namespace.python("sieve.py", &order, TALK)?;
+        serde_json::from_value(result).context("reading what sieve.py has found")
+    }
+
+    /// Opens `count` connections to `port` and says nothing; then client `other` connects, too (see
+    /// `crowd.py`).
+    pub fn crowd(&self, port: u16, count: usize, other: u8) -> Result<Crowd> {
+        let order = json!({
+            "source": client(self.number, self.family),
+            "other": client(other, self.family),
+            "host": self.server,
+            "port": port,
+            "count": count,
+            // smtpd greets when it has looked up the client's name
+            "timeout": 60,
+            "greets": port != 993,
+        });
+        let result = self.namespace.python("crowd.py", &order, TALK)?;
+        serde_json::from_value(result).context("reading what crowd.py has found")
     }
 
     /// Everything in a folder.

@@ -1,6 +1,6 @@
 //! Every configuration file of the mail services, from the templates.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use zeroize::Zeroizing;
 
 use super::Input;
@@ -11,11 +11,12 @@ use crate::{
         render,
     },
     mail::{controller, database::keys::Stage, records::PublishedKey},
-    util::{hash, secret::Secret},
+    util::{hash, random, secret::Secret},
 };
 
 pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Change>> {
-    let (password, change) = controller_password(input)?;
+    let (password, controller) = generated(input, "rspamd-controller")?;
+    let (srs_key, srs) = generated(input, "srs-key")?;
     // the salt follows from the password, which is random: the file is the same at every apply
     let digest = hash::sha256(format!("salt of {}", password.expose()));
     let mut salt = [0; 20];
@@ -24,6 +25,7 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
         paths: input.paths.clone(),
         memory_mib: input.memory_mib,
         controller_password_hash: controller::hash(&password, &salt)?,
+        srs_key,
         dkim: keys
             .iter()
             .filter(|key| key.stage == Stage::Active)
@@ -49,20 +51,25 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
             secret: file.secret,
         })
     });
-    Ok(std::iter::once(change).chain(files).collect())
+    Ok([controller, srs].into_iter().chain(files).collect())
 }
 
-/// The password of rspamd's controller, made once and kept.
-fn controller_password(input: &Input<'_>) -> Result<(Secret, Change)> {
-    let path = input.paths.state.join("secrets/rspamd-controller");
-    let password = match input.target.read(&path)? {
+/// A secret of that name, made once and kept.
+fn generated(input: &Input<'_>, name: &str) -> Result<(Secret, Change)> {
+    let path = input.paths.state.join("secrets").join(name);
+    let secret = match input.target.read(&path)? {
         Some(bytes) => {
             let text = String::from_utf8(bytes);
             let text = text.with_context(|| format!("{} is not text", path.display()))?;
             Secret::new(text.trim_end())
         }
-        None => controller::generate()?,
+        None => random::secret()?,
     };
-    let file = File::secret(path, format!("{}\n", password.expose()));
-    Ok((password, Change::File(file)))
+    ensure!(
+        !secret.expose().is_empty(),
+        "{} is empty; remove it, and a new one is made",
+        path.display()
+    );
+    let file = File::secret(path, format!("{}\n", secret.expose()));
+    Ok((secret, Change::File(file)))
 }
