@@ -28,6 +28,9 @@ const SCAN_BYTES: u64 = 64 << 20;
 /// smtpd waits for the filter, and enough for a machine without hardware virtualisation.
 const TASK_TIMEOUT: u64 = 90;
 const FILTER_TIMEOUT: u64 = 120;
+/// Messages that a user may hand in within an hour and within a day, however many each is for.
+const MESSAGES_HOUR: u64 = 100;
+const MESSAGES_DAY: u64 = 500;
 
 /// What the machine and the state volume add to the answers.
 #[derive(Debug, Clone)]
@@ -83,6 +86,8 @@ struct View<'a> {
     ssh: bool,
     paths: BTreeMap<&'static str, String>,
     dkim: Vec<Signer<'a>>,
+    /// The key that seals what comes in for a domain; none for one without an RSA key.
+    arc: Vec<Sealer<'a>>,
     /// How many signatures every domain's mail gets, at least.
     signatures: usize,
     controller_password_hash: &'a str,
@@ -90,6 +95,8 @@ struct View<'a> {
     scan_bytes: u64,
     task_timeout: u64,
     filter_timeout: u64,
+    messages_hour: u64,
+    messages_day: u64,
     #[serde(flatten)]
     size: Size,
 }
@@ -115,6 +122,13 @@ struct Dns {
 struct Signer<'a> {
     name: &'a DomainName,
     keys: Vec<SignerKey<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sealer<'a> {
+    name: &'a DomainName,
+    selector: &'a str,
+    path: String,
 }
 
 #[derive(Serialize)]
@@ -187,11 +201,14 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         paths: paths(&facts.paths)?,
         signatures: dkim.iter().map(|d| d.keys.len()).min().unwrap_or(0),
         dkim,
+        arc: sealers(facts)?,
         controller_password_hash: plain(&facts.controller_password_hash)?,
         message_bytes: MESSAGE_BYTES,
         scan_bytes: SCAN_BYTES,
         task_timeout: TASK_TIMEOUT,
         filter_timeout: FILTER_TIMEOUT,
+        messages_hour: MESSAGES_HOUR,
+        messages_day: MESSAGES_DAY,
         size: Size::of(facts.memory_mib),
     };
     Ok(tera::Context::from_serialize(&view)?)
@@ -214,6 +231,21 @@ fn signers<'a>(answers: &'a Answers, facts: &'a Facts) -> Result<Vec<Signer<'a>>
     answers.domains.iter().map(|d| signer(&d.name)).collect()
 }
 
+/// RFC 8617 seals with RSA, and rspamd with one key for a domain: the first.
+fn sealers(facts: &Facts) -> Result<Vec<Sealer<'_>>> {
+    let mut sealers: Vec<Sealer<'_>> = Vec::new();
+    for key in facts.dkim.iter().filter(|k| k.algorithm == Algorithm::Rsa) {
+        if sealers.iter().all(|sealer| *sealer.name != key.domain) {
+            sealers.push(Sealer {
+                name: &key.domain,
+                selector: plain(&key.selector)?,
+                path: text(&key.signing_file())?,
+            });
+        }
+    }
+    Ok(sealers)
+}
+
 fn paths(paths: &Paths) -> Result<BTreeMap<&'static str, String>> {
     [
         ("database", &paths.database),
@@ -222,6 +254,7 @@ fn paths(paths: &Paths) -> Result<BTreeMap<&'static str, String>> {
         ("tls_key", &paths.tls_key),
         ("filter_spool", &paths.filter_spool),
         ("rspamd_socket", &paths.rspamd_socket),
+        ("limits", &paths.limits),
         ("lmtp_socket", &paths.lmtp_socket),
     ]
     .into_iter()
