@@ -28,9 +28,6 @@ const SCAN_BYTES: u64 = 64 << 20;
 /// smtpd waits for the filter, and enough for a machine without hardware virtualisation.
 const TASK_TIMEOUT: u64 = 90;
 const FILTER_TIMEOUT: u64 = 120;
-/// Messages that a user may hand in within an hour and within a day, however many each is for.
-const MESSAGES_HOUR: u64 = 100;
-const MESSAGES_DAY: u64 = 500;
 
 /// What the machine and the state volume add to the answers.
 #[derive(Debug, Clone)]
@@ -95,8 +92,8 @@ struct View<'a> {
     scan_bytes: u64,
     task_timeout: u64,
     filter_timeout: u64,
-    messages_hour: u64,
-    messages_day: u64,
+    messages_hour: u32,
+    messages_day: u32,
     #[serde(flatten)]
     size: Size,
 }
@@ -207,8 +204,8 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         scan_bytes: SCAN_BYTES,
         task_timeout: TASK_TIMEOUT,
         filter_timeout: FILTER_TIMEOUT,
-        messages_hour: MESSAGES_HOUR,
-        messages_day: MESSAGES_DAY,
+        messages_hour: answers.messages_in_an_hour(),
+        messages_day: answers.messages_in_a_day(),
         size: Size::of(facts.memory_mib),
     };
     Ok(tera::Context::from_serialize(&view)?)
