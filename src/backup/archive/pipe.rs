@@ -6,8 +6,8 @@ use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-/// How long a piece is at most, in bytes: a chunk of the encryption.
-const PIECE: usize = crate::encpipe::MAX_CHUNK;
+/// How long a piece is at most, in bytes: what is encrypted at once.
+const PIECE: usize = 1 << 20;
 /// How many pieces wait at most.
 const WAITING: usize = 4;
 
