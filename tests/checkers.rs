@@ -6,6 +6,8 @@
 
 #[allow(dead_code, reason = "shared by several tests")]
 mod rendering;
+#[path = "checkers/rspamd.rs"]
+mod rspamd;
 
 mod image_root;
 
@@ -112,6 +114,13 @@ fn check(name: &str) {
     for bad in ["error", "cannot", "warn"] {
         assert!(!said.to_lowercase().contains(bad), "{said}");
     }
+
+    // no list comes from the Internet; the one of phishing is off
+    let said = appliance.run(
+        "rspamadm configdump rbl multimap mime_types mid phishing whitelist \
+         | grep -v openphish_map | grep 'https\\?://' || :",
+    );
+    assert_eq!(said, "");
 
     assert_eq!(appliance.run("nft -c -f /etc/nftables.conf"), "");
     // loaded again, the rules are there once and what is in the sets is still there

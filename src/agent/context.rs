@@ -88,6 +88,8 @@ struct View<'a> {
     ssh: bool,
     paths: BTreeMap<&'static str, String>,
     dkim: Vec<Signer<'a>>,
+    /// The key that seals what comes in for a domain; none for one without an RSA key.
+    arc: Vec<Sealer<'a>>,
     /// How many signatures every domain's mail gets, at least.
     signatures: usize,
     controller_password_hash: &'a str,
@@ -97,6 +99,8 @@ struct View<'a> {
     task_timeout: u64,
     filter_timeout: u64,
     smtp_connections: u64,
+    messages_hour: u32,
+    messages_day: u32,
     #[serde(flatten)]
     size: Size,
 }
@@ -122,6 +126,13 @@ struct Dns {
 struct Signer<'a> {
     name: &'a DomainName,
     keys: Vec<SignerKey<'a>>,
+}
+
+#[derive(Serialize)]
+struct Sealer<'a> {
+    name: &'a DomainName,
+    selector: &'a str,
+    path: String,
 }
 
 #[derive(Serialize)]
@@ -201,6 +212,7 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         paths: paths(&facts.paths)?,
         signatures: dkim.iter().map(|d| d.keys.len()).min().unwrap_or(0),
         dkim,
+        arc: sealers(facts)?,
         controller_password_hash: plain(&facts.controller_password_hash)?,
         srs_key: plain(facts.srs_key.expose()).context("the secret for forwarded mail")?,
         message_bytes: MESSAGE_BYTES,
@@ -208,6 +220,8 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         task_timeout: TASK_TIMEOUT,
         filter_timeout: FILTER_TIMEOUT,
         smtp_connections: SMTP_CONNECTIONS,
+        messages_hour: answers.messages_in_an_hour(),
+        messages_day: answers.messages_in_a_day(),
         size: Size::of(facts.memory_mib),
     };
     Ok(tera::Context::from_serialize(&view)?)
@@ -230,6 +244,21 @@ fn signers<'a>(answers: &'a Answers, facts: &'a Facts) -> Result<Vec<Signer<'a>>
     answers.domains.iter().map(|d| signer(&d.name)).collect()
 }
 
+/// RFC 8617 seals with RSA, and rspamd with one key for a domain: the first.
+fn sealers(facts: &Facts) -> Result<Vec<Sealer<'_>>> {
+    let mut sealers: Vec<Sealer<'_>> = Vec::new();
+    for key in facts.dkim.iter().filter(|k| k.algorithm == Algorithm::Rsa) {
+        if sealers.iter().all(|sealer| *sealer.name != key.domain) {
+            sealers.push(Sealer {
+                name: &key.domain,
+                selector: plain(&key.selector)?,
+                path: text(&key.signing_file())?,
+            });
+        }
+    }
+    Ok(sealers)
+}
+
 fn paths(paths: &Paths) -> Result<BTreeMap<&'static str, String>> {
     [
         ("database", &paths.database),
@@ -238,6 +267,7 @@ fn paths(paths: &Paths) -> Result<BTreeMap<&'static str, String>> {
         ("tls_key", &paths.tls_key),
         ("filter_spool", &paths.filter_spool),
         ("rspamd_socket", &paths.rspamd_socket),
+        ("limits", &paths.limits),
         ("lmtp_socket", &paths.lmtp_socket),
     ]
     .into_iter()

@@ -33,6 +33,8 @@ pub struct Paths {
     pub filter_spool: PathBuf,
     /// rspamd's socket for the filter, in a folder that only the filter's group passes.
     pub rspamd_socket: PathBuf,
+    /// Where rspamd says who has sent more than one may.
+    pub limits: PathBuf,
     /// rspamd's own data.
     pub rspamd: PathBuf,
     /// valkey's data: what rspamd has learnt.
@@ -61,6 +63,7 @@ impl Default for Paths {
             valkey: "/var/lib/valkey".into(),
             journal: "/var/log/journal".into(),
             rspamd_socket: "/run/ezmail/rspamd/normal.sock".into(),
+            limits: "/run/ezmail/limits".into(),
             lmtp_socket: "/run/dovecot/lmtp".into(),
             state: state.into(),
         }

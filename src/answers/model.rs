@@ -34,6 +34,10 @@ pub struct Answers {
     pub webhook: Option<Secret>,
     /// The IANA name of the server's time zone.
     pub timezone: String,
+    /// How many messages a user may send in an hour, if that is given: see
+    /// [`Answers::messages_in_an_hour`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_hour: Option<u32>,
     /// The mail domains, at least one.
     #[serde(rename = "domain")]
     pub domains: Vec<Domain>,
@@ -79,6 +83,16 @@ impl Answers {
     /// Where the server's own notices go.
     pub fn notices_to(&self) -> &Address {
         self.notify.as_ref().unwrap_or(&self.postmaster)
+    }
+
+    /// How many messages a user may send in an hour, however many each is for.
+    pub fn messages_in_an_hour(&self) -> u32 {
+        self.messages_per_hour.unwrap_or(100)
+    }
+
+    /// How many in a day.
+    pub fn messages_in_a_day(&self) -> u32 {
+        self.messages_in_an_hour().saturating_mul(5)
     }
 }
 

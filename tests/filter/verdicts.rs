@@ -135,6 +135,37 @@ fn headers_are_added_and_removed() {
 }
 
 #[test]
+fn a_seal_is_put_below_received_and_kept_in_its_order() {
+    let mut world = World::new(&[]);
+    // as rspamd 3.12.1 writes it, in whatever order
+    let milter = r#","milter":{"add_headers":{
+        "ARC-Seal":{"value":"i=1; a=rsa-sha256;\n\tcv=none; b=two","order":1},
+        "Authentication-Results":{"value":"mx.example.org;\n\tspf=pass","order":1},
+        "ARC-Message-Signature":{"value":"i=1; a=rsa-sha256;\n\tb=one","order":1},
+        "ARC-Authentication-Results":{"value":"i=1;\n\tmx.example.org;\n\tspf=pass","order":1}
+    }}"#;
+    world.json(&verdict("no action", milter));
+    insta::assert_snapshot!(text(&world.smtpd.message(&smtpd::OUTSIDE, &MESSAGE)), @r"
+    Received: from client.example.net	by mx.example.org
+    ARC-Authentication-Results: i=1;
+    	mx.example.org;
+    	spf=pass
+    ARC-Message-Signature: i=1; a=rsa-sha256;
+    	b=one
+    ARC-Seal: i=1; a=rsa-sha256;
+    	cv=none; b=two
+    Authentication-Results: mx.example.org;
+    	spf=pass
+    From: a@example.org
+    Subject: an ordinary subject
+
+    body
+    ..with a dot
+    == proceed
+    ");
+}
+
+#[test]
 fn a_users_message_is_completed_and_signed() {
     let mut world = World::new(&[]);
     world.json(&verdict("no action", SIGNED));

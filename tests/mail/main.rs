@@ -27,6 +27,7 @@ mod operations;
 mod outgoing;
 mod refused;
 mod rotation;
+mod spam;
 mod ssh;
 mod trouble;
 

@@ -34,6 +34,17 @@ pub struct Signature {
     pub reason: Option<String>,
 }
 
+/// The ARC chain of a message, judged.
+#[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
+pub struct Chain {
+    /// `pass`, `fail` or `none` (RFC 8617, section 4.4).
+    pub verdict: String,
+    /// Who sealed, the last first.
+    pub domains: Vec<String>,
+    /// In words.
+    pub reason: String,
+}
+
 /// The outside's signing key.
 pub struct SigningKey {
     pem: String,
@@ -84,4 +95,14 @@ pub fn verify(namespace: &Namespace, raw: &[u8]) -> Result<Vec<Signature>> {
         serde_json::from_value(namespace.python("dkim_tool.py", &order, LIMIT)?)
             .context("reading what dkim_tool.py has found")?;
     Ok(verdict.signatures)
+}
+
+/// Judges the ARC chain of a message by what the world's DNS has.
+pub fn verify_arc(namespace: &Namespace, raw: &[u8]) -> Result<Chain> {
+    let order = json!({
+        "arc": [resolver(Family::V4)],
+        "raw": STANDARD.encode(raw),
+    });
+    serde_json::from_value(namespace.python("dkim_tool.py", &order, LIMIT)?)
+        .context("reading what dkim_tool.py has found")
 }

@@ -3,6 +3,8 @@
 stdin:  {"sign": {"selector", "domain", "key": PEM}, "raw": BASE64}  -> {"raw": BASE64}
      or {"verify": [NAME SERVER...], "raw": BASE64}
         -> {"signatures": [{"domain", "selector", "algorithm", "headers", "pass", "reason"}...]}
+     or {"arc": [NAME SERVER...], "raw": BASE64}
+        -> {"verdict": "pass" or another, "domains": [who sealed, the last first], "reason"}
 """
 
 import base64
@@ -17,9 +19,9 @@ order = json.load(sys.stdin)
 raw = base64.b64decode(order["raw"])
 
 
-def verify():
+def asking(servers):
     resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = order["verify"]
+    resolver.nameservers = servers
     resolver.lifetime = 10
 
     def lookup(name, timeout=5):
@@ -28,6 +30,21 @@ def verify():
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
         return b"".join(list(answer)[0].strings)
+
+    return lookup
+
+
+def arc():
+    verdict, sets, reason = dkim.arc_verify(raw, dnsfunc=asking(order["arc"]))
+    return {
+        "verdict": verdict.decode(),
+        "domains": [one["as-domain"].decode() for one in sets],
+        "reason": reason,
+    }
+
+
+def verify():
+    lookup = asking(order["verify"])
 
     def one(index, value):
         tags = dkim.util.parse_tag_value(value)
@@ -62,4 +79,6 @@ def sign():
     return {"raw": base64.b64encode(header + raw).decode()}
 
 
-json.dump(verify() if "verify" in order else sign(), sys.stdout)
+for word, action in (("verify", verify), ("arc", arc), ("sign", sign)):
+    if word in order:
+        json.dump(action(), sys.stdout)

@@ -33,7 +33,7 @@ use serde_json::json;
 
 use addresses::{Family, OUTSIDE, setup};
 use client::Client;
-use dkim::{Signature, SigningKey};
+use dkim::{Chain, Signature, SigningKey};
 use message::Mail;
 use namespace::Namespace;
 
@@ -121,6 +121,11 @@ impl World {
     /// Judges the DKIM signatures of a message.
     pub fn verify_dkim(&self, raw: &[u8]) -> Result<Vec<Signature>> {
         dkim::verify(&self.namespace, raw)
+    }
+
+    /// Judges the ARC chain of a message.
+    pub fn verify_arc(&self, raw: &[u8]) -> Result<Chain> {
+        dkim::verify_arc(&self.namespace, raw)
     }
 
     /// Signs a message as the outside's domain does.

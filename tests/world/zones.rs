@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use anyhow::{Context, Result, bail};
 
 use super::addresses::{
-    CLIENTS, FAMILIES, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority, client,
+    CLIENTS, FAMILIES, Family, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority, client,
     client_name, mx, record_type, reverse_name, second_appliance, time_server,
 };
 
@@ -33,6 +33,12 @@ const POOL: [&str; 8] = [
     "2.debian.pool.ntp.org",
     "3.debian.pool.ntp.org",
 ];
+/// The clients that the block list [`BLOCK_LIST`] has an answer for: it lists the first, and says of
+/// the second that it does not answer this resolver.
+pub const LISTED: u8 = 66;
+pub const UNANSWERED: u8 = 67;
+/// A block list that the appliance asks.
+pub const BLOCK_LIST: &str = "zen.spamhaus.org";
 /// Where the outside's DKIM key stands below `_domainkey`.
 pub const SELECTOR: &str = "world";
 /// Seconds that records live: short, so that what is published is soon seen.
@@ -89,6 +95,10 @@ pub fn base(dkim: &str) -> Result<Zones> {
             host(&mut zones, &client_name(number), client(number, family))?;
         }
     }
+    for (number, answer) in [(LISTED, "127.0.0.2"), (UNANSWERED, "127.255.255.254")] {
+        let listed = list_name(client(number, Family::V4), BLOCK_LIST);
+        add(&mut zones, &listed, &format!("A {answer}"))?;
+    }
     let senders = FAMILIES.map(|family| match client(SENDER, family) {
         IpAddr::V4(a) => format!("ip4:{a}"),
         IpAddr::V6(a) => format!("ip6:{a}"),
@@ -103,6 +113,14 @@ pub fn base(dkim: &str) -> Result<Zones> {
         add(&mut zones, &format!("{SELECTOR}._domainkey.{domain}"), &key)?;
     }
     Ok(zones)
+}
+
+/// What a block list is asked about an address (RFC 5782).
+fn list_name(address: IpAddr, list: &str) -> String {
+    let reverse = reverse_name(address);
+    let digits = reverse.trim_end_matches('.');
+    let digits = digits.trim_end_matches(".in-addr.arpa");
+    format!("{}.{list}", digits.trim_end_matches(".ip6.arpa"))
 }
 
 /// SOA and NS of a zone.

@@ -78,6 +78,7 @@ pub(super) fn check(
     let notify = server::notify(root, postmaster.as_ref(), &mut cx);
     let webhook = acme::webhook(root, &mut cx);
     let timezone = server::timezone(root, &mut cx);
+    let messages_per_hour = root.integer("messages_per_hour");
     let ssh = ssh::check(root, &mut cx);
     let console = console::check(root, hostname.as_ref(), &mut cx);
     let tls = tls::check(root, hostname.as_ref(), &mut cx);
@@ -97,6 +98,7 @@ pub(super) fn check(
         notify,
         webhook,
         timezone: timezone?,
+        messages_per_hour: messages_per_hour.and_then(|n| u32::try_from(n).ok()),
         domains,
         users,
         aliases,

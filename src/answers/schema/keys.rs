@@ -79,6 +79,21 @@ pub const KEYS: &[Key] = &[
             "The time zone of the server's own times, by its name in the IANA database: in logs, \
              in the `Received` headers of mail, in the hour of a backup.",
         ),
+    Key::new(
+        "messages_per_hour",
+        Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        "a number of messages",
+    )
+    .default("100")
+    .example("300")
+    .doc(
+        "How many messages a user may send in an hour, and five times as many in a day; a message \
+         counts once, however many it is for. What is above is put off, not lost, and the \
+         administrator is told: it may be somebody with a stolen password.",
+    ),
     Key::new("domain", Kind::Tables, "a mail domain")
         .required()
         .doc("One table for each domain that the server receives mail for."),

@@ -9,6 +9,7 @@ mod dkim;
 mod dns;
 mod dnsbl;
 mod greeting;
+pub mod limits;
 mod listen;
 mod memory;
 mod nat;
@@ -55,6 +56,7 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
         Area::Dnsbl => dnsbl::check(cx),
         Area::Certificate => certificate::check(cx),
         Area::Queue => queue::check(cx),
+        Area::Limits => limits::check(cx),
         Area::Clock => clock::check(),
         Area::Memory => memory::check(),
         Area::State => state::check(cx),

@@ -1,8 +1,9 @@
 -- Written by ezmail-agent: changes are lost.
 --
--- Who is logged in writes as himself: every address in From and Sender has to be one that smtpd
--- would take from him in the envelope (`senders` in smtpd.conf). ezmail-filter looks them up and
--- tells them; "+detail" and case do not count. Anything else is refused.
+-- Who is logged in writes as himself: every address in From, Sender, Resent-From and Resent-Sender
+-- has to be one that smtpd would take from him in the envelope (`senders` in smtpd.conf).
+-- ezmail-filter looks them up and tells them; "+detail" and case do not count. Anything else is
+-- refused.
 
 local util = require 'rspamd_util'
 
@@ -12,6 +13,59 @@ local function base(address)
     return nil
   end
   return string.gsub(name, '%+.*$', '') .. '@' .. domain
+end
+
+-- How many lines before the first empty one begin a From field, however it is spelled. rspamd's own
+-- list ends where the header is broken, and some readers' lists do not.
+local function from_lines(task)
+  local count = 0
+  for line in task:get_content():lines(true) do
+    line = string.gsub(line, '[\r\n]+$', '')
+    if line == '' then
+      break
+    end
+    if string.match(string.lower(line), '^from[ \t]*:') then
+      count = count + 1
+    end
+  end
+  return count
+end
+
+-- What stands outside of quoted strings and comments (RFC 5322, section 3.2).
+local function unquoted(value)
+  local rest, depth, quoted, i = {}, 0, false, 1
+  while i <= #value do
+    local c = value:sub(i, i)
+    if c == '\\' then
+      i = i + 1
+    elseif c == '"' and depth == 0 then
+      quoted = not quoted
+    elseif not quoted and c == '(' then
+      depth = depth + 1
+    elseif not quoted and c == ')' and depth > 0 then
+      depth = depth - 1
+    elseif not quoted and depth == 0 then
+      table.insert(rest, c)
+    end
+    i = i + 1
+  end
+  return table.concat(rest)
+end
+
+-- The first address in a field that is not among `own`. The parser is not the only one to judge: of
+-- "a@x b@y", which is no address at all, one reader shows the one and another the other.
+local function foreign(task, value, own)
+  for _, mailbox in ipairs(util.parse_mail_address(value, task:get_mempool()) or {}) do
+    if not own[base(mailbox.addr) or ''] then
+      return mailbox.addr
+    end
+  end
+  for address in string.gmatch(unquoted(value), '[^%s<>,;:]+@[^%s<>,;:]+') do
+    if not own[base(address) or ''] then
+      return address
+    end
+  end
+  return nil
 end
 
 local function refuse(task, why)
@@ -44,19 +98,19 @@ rspamd_config:register_symbol({
     own[''] = nil
 
     local fields = task:get_header_full('From') or {}
-    if #fields ~= 1 then
-      return refuse(task, #fields .. ' From fields')
+    local lines = from_lines(task)
+    if #fields ~= 1 or lines ~= 1 then
+      return refuse(task, math.max(#fields, lines) .. ' From fields')
     end
-    for _, name in ipairs({ 'From', 'Sender' }) do
+    for _, name in ipairs({ 'From', 'Sender', 'Resent-From', 'Resent-Sender' }) do
       for _, field in ipairs(task:get_header_full(name) or {}) do
         local list = util.parse_mail_address(field.value, task:get_mempool()) or {}
         if #list == 0 then
           return refuse(task, name .. ' has no address')
         end
-        for _, mailbox in ipairs(list) do
-          if not own[base(mailbox.addr) or ''] then
-            return refuse(task, name .. ': ' .. mailbox.addr)
-          end
+        local other = foreign(task, field.value, own)
+        if other then
+          return refuse(task, name .. ': ' .. other)
         end
       end
     end
