@@ -37,7 +37,7 @@ pub(super) fn registration(smtp_in: bool) -> String {
         ] {
             text.push_str(&format!("register|report|smtp-in|{event}\n"));
         }
-        for phase in ["data-line", "commit"] {
+        for phase in ["auth", "data-line", "commit"] {
             text.push_str(&format!("register|filter|smtp-in|{phase}\n"));
         }
     }

@@ -120,7 +120,7 @@ pub fn run(options: Options) -> Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).context("waiting for signals")?;
     thread::spawn(move || {
         if signals.forever().next().is_some() {
-            drop(wake.send(server::Wake::Stop));
+            let _ = wake.send(server::Wake::Stop);
         }
     });
     let for_http = shared.clone();

@@ -84,7 +84,7 @@ impl Shared {
 
     fn wake(&self, why: Wake) {
         // the housekeeper ends last
-        drop(self.wake.send(why));
+        let _ = self.wake.send(why);
     }
 
     fn ask(&self, address: IpAddr, login: Option<&str>) -> Answer {
