@@ -14,10 +14,12 @@ use crate::{
         Answers,
         model::{Smarthost, Tls},
     },
+    guard,
     mail::{
         address::{Address, DomainName, ROLES},
         dkim::Algorithm,
     },
+    util::{hash, secret::Secret},
 };
 
 /// Largest message that smtpd takes, in bytes, carriage returns not counted.
@@ -38,6 +40,8 @@ pub struct Facts {
     pub memory_mib: u64,
     /// The hash of the generated password of rspamd's controller, as `rspamadm pw` makes it.
     pub controller_password_hash: String,
+    /// The secret that dovecot shows ezmail-guard.
+    pub guard_secret: Secret,
     /// The DKIM keys that sign, at least one for each domain.
     pub dkim: Vec<DkimKey>,
 }
@@ -86,6 +90,7 @@ struct View<'a> {
     /// How many signatures every domain's mail gets, at least.
     signatures: usize,
     controller_password_hash: &'a str,
+    guard: Guard<'a>,
     message_bytes: u64,
     scan_bytes: u64,
     task_timeout: u64,
@@ -109,6 +114,16 @@ struct Dns {
     trust_anchors: Vec<String>,
     /// Whether the root is among them.
     own_root: bool,
+}
+
+/// ezmail-guard, as dovecot reaches it.
+#[derive(Serialize)]
+struct Guard<'a> {
+    port: u16,
+    header: &'static str,
+    secret: &'a str,
+    /// Makes digests of passwords that mean nothing elsewhere.
+    nonce: String,
 }
 
 #[derive(Serialize)]
@@ -188,6 +203,12 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         signatures: dkim.iter().map(|d| d.keys.len()).min().unwrap_or(0),
         dkim,
         controller_password_hash: plain(&facts.controller_password_hash)?,
+        guard: Guard {
+            port: guard::PORT,
+            header: guard::HEADER,
+            secret: plain(facts.guard_secret.expose())?,
+            nonce: hash::sha256(format!("nonce of {}", facts.guard_secret.expose())),
+        },
         message_bytes: MESSAGE_BYTES,
         scan_bytes: SCAN_BYTES,
         task_timeout: TASK_TIMEOUT,

@@ -76,6 +76,11 @@ impl ReplyTo {
         self.prefix("filter-result") + "proceed\n"
     }
 
+    /// The answer that lets smtpd go on with another parameter than the client gave.
+    pub(super) fn rewrite(self, parameter: &str) -> String {
+        self.prefix("filter-result") + "rewrite|" + parameter + "\n"
+    }
+
     /// The answer that refuses with an SMTP reply such as `451 4.7.1 Try again later`.
     pub(super) fn reject(self, reply: &str) -> String {
         self.prefix("filter-result") + "reject|" + reply + "\n"

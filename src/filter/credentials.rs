@@ -13,6 +13,8 @@ pub(super) struct Credentials {
     pub(super) login: Option<String>,
     /// A digest of the password, if it is there: equal for equal passwords of one login.
     pub(super) password: Option<String>,
+    /// Whether anything stands behind the method.
+    pub(super) any: bool,
 }
 
 impl Credentials {
@@ -23,13 +25,17 @@ impl Credentials {
         let Some(space) = text.iter().position(|b| b" \t".contains(b)) else {
             return Self::default();
         };
+        let something = Self {
+            any: true,
+            ..Self::default()
+        };
         let (method, rest) = (&text[..space], text[space..].trim_ascii());
         let Ok(decoded) = BASE64_STANDARD.decode(rest).map(Zeroizing::new) else {
-            return Self::default();
+            return something;
         };
         if method.eq_ignore_ascii_case(b"LOGIN") {
-            let (login, password) = (name(&decoded), None);
-            return Self { login, password };
+            let login = name(&decoded);
+            return Self { login, ..something };
         }
         let mut parts = decoded.splitn(3, |&b| b == 0);
         match (parts.next(), parts.next(), parts.next()) {
@@ -40,9 +46,10 @@ impl Credentials {
                 Self {
                     login,
                     password: Some(digest[..12].to_owned()),
+                    ..something
                 }
             }
-            _ => Self::default(),
+            _ => something,
         }
     }
 
@@ -93,16 +100,12 @@ mod tests {
         ));
         assert_eq!(login.login.as_deref(), Some("a@example.org"));
         assert!(!login.is_complete());
-        for text in [
-            "PLAIN",
-            "LOGIN",
-            "",
-            "PLAIN x",
-            "PLAIN YQ==",
-            "LOGIN =",
-            "XOAUTH2 YQ==",
-        ] {
+        for text in ["PLAIN", "LOGIN", ""] {
             assert_eq!(parse(text), Credentials::default(), "{text}");
+        }
+        for text in ["PLAIN x", "PLAIN YQ==", "LOGIN =", "XOAUTH2 YQ==", "x\ty"] {
+            let parsed = parse(text);
+            assert!(parsed.any && parsed.login.is_none(), "{text}: {parsed:?}");
         }
     }
 

@@ -36,7 +36,11 @@ const DELAYED: usize = 256;
 /// How often it is logged how many were refused.
 const SUMMARY: Duration = Duration::from_secs(60);
 
-/// The replies; both end the session.
+/// In place of what a client sent with AUTH: no base64, so that smtpd says 501 and looks at nothing.
+/// To a reply of ours it would log the command that it answers, with the password in it.
+const NOTHING: &str = "PLAIN !";
+
+/// The replies to a login that has not sent anything yet; both end the session.
 const GUESSING: &str = "421 4.7.0 Too many failed logins, try again later";
 const BUSY: &str = "421 4.7.0 Too many logins at a time, try again later";
 
@@ -46,6 +50,16 @@ pub(super) struct Attempt {
     /// `None` where smtpd has not told it.
     pub(super) address: Option<IpAddr>,
     pub(super) credentials: Credentials,
+}
+
+impl Attempt {
+    /// What has smtpd refuse it.
+    fn refusal(&self, reply: &str) -> String {
+        match self.credentials.any {
+            true => self.to.rewrite(NOTHING),
+            false => self.to.reject(reply),
+        }
+    }
 }
 
 /// What came of it.
@@ -95,10 +109,10 @@ impl Logins {
     /// # Errors
     /// When smtpd is gone.
     pub(super) fn attempt(&self, attempt: Attempt) -> std::io::Result<()> {
-        let to = attempt.to;
+        let refusal = attempt.refusal(BUSY);
         match self.attempts.try_send(Item::Attempt(attempt)) {
             Ok(()) => Ok(()),
-            Err(_) => self.output.send(to.reject(BUSY).as_bytes()),
+            Err(_) => self.output.send(refusal.as_bytes()),
         }
     }
 
@@ -207,8 +221,8 @@ impl Asker {
                 let due = Instant::now() + Duration::from_secs(seconds.into());
                 self.delayed.push((due, attempt, spared));
             }
-            Verdict::Delay(_) => self.refuse(attempt.to, BUSY, 1),
-            Verdict::Refuse => self.refuse(attempt.to, GUESSING, 0),
+            Verdict::Delay(_) => self.refuse(&attempt, BUSY, 1),
+            Verdict::Refuse => self.refuse(&attempt, GUESSING, 0),
         }
     }
 
@@ -220,13 +234,13 @@ impl Asker {
             .enter(now, session, attempt.address, known, complete)
         {
             true => self.send(&attempt.to.proceed()),
-            false => self.refuse(attempt.to, BUSY, 1),
+            false => self.refuse(attempt, BUSY, 1),
         }
     }
 
-    fn refuse(&mut self, to: ReplyTo, reply: &str, why: usize) {
+    fn refuse(&mut self, attempt: &Attempt, reply: &str, why: usize) {
         self.refused[why] += 1;
-        self.send(&to.reject(reply));
+        self.send(&attempt.refusal(reply));
     }
 
     fn send(&self, line: &str) {

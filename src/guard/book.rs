@@ -176,8 +176,9 @@ impl Book {
         if over && !owner {
             return Verdict::Refuse;
         }
+        // elsewhere the next thing is a ban, which cannot lock anybody out who is known there
         let pair = self.pairs.get_mut(&(network, login.clone()));
-        if let Some(pair) = pair.filter(|pair| pair.held_until > now) {
+        if let Some(pair) = pair.filter(|pair| spared && pair.held_until > now) {
             let few = limits.pair.max(1);
             let tries = pair.tries.get_or_insert_with(|| Bucket::full(few, now));
             return match owner && tries.take(now, few) {
@@ -212,6 +213,7 @@ impl Book {
         let (limits, network) = (self.limits, counted(address));
         let login = account(failure.login);
         let mut events = Vec::new();
+        let spared = self.good.spares(address, now);
 
         let pair = entry(&mut self.pairs, (network, login.clone()), |p| p.last);
         pair.last = now;
@@ -222,7 +224,7 @@ impl Book {
         if pair.held_until <= now && pair.wrong.sum(now, SHORT) >= limits.pair {
             pair.held_until = now + HELD;
             pair.tries = None;
-            if failure.exists == Some(true) {
+            if spared && failure.exists == Some(true) {
                 events.push(Event::Held(login.clone(), network));
             }
         }
@@ -233,7 +235,6 @@ impl Book {
             events.push(Event::Guessed(login.clone(), count));
         }
 
-        let spared = self.good.spares(address, now);
         let source = self.source(network, now);
         source.last = now;
         source

@@ -28,8 +28,8 @@ pub struct Limits {
     pub short: u32,
     /// Points of an address in a day that get it banned.
     pub long: u32,
-    /// Wrong passwords for one login from one network in ten minutes, after which that login is not
-    /// tried from there for a while.
+    /// Wrong passwords for one login in ten minutes from an address that is not banned since it is
+    /// spared; after that, the login is not tried from there for a while.
     pub pair: u32,
     /// Networks that guess one login within an hour, after which it is said to be guessed.
     pub spread: usize,

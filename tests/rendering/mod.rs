@@ -13,6 +13,7 @@ use ezmail::{
     },
     answers::{self, Answers},
     mail::dkim::Algorithm,
+    util::secret::Secret,
 };
 
 /// The answers `NAME.toml`, with the files they name.
@@ -44,6 +45,7 @@ pub fn facts(answers: &Answers) -> Facts {
     Facts {
         memory_mib: 1024,
         controller_password_hash: "$2$ersyc9cef59x3ezgdeqnxpth1qu6ad34$qm7mbdpccwr8nkrhp4hcid8beirtd6utf5ms3m9mj34kq4dhehpy".into(),
+        guard_secret: Secret::new("a-secret-of-the-tests"),
         dkim: answers
             .domains
             .iter()

@@ -15,7 +15,8 @@ use crate::{
 };
 
 pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Change>> {
-    let (password, change) = controller_password(input)?;
+    let (password, controller) = generated(input, "rspamd-controller")?;
+    let (guard_secret, guard) = generated(input, "guard")?;
     // the salt follows from the password, which is random: the file is the same at every apply
     let digest = hash::sha256(format!("salt of {}", password.expose()));
     let mut salt = [0; 20];
@@ -24,6 +25,7 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
         paths: input.paths.clone(),
         memory_mib: input.memory_mib,
         controller_password_hash: controller::hash(&password, &salt)?,
+        guard_secret,
         dkim: keys
             .iter()
             .filter(|key| key.stage == Stage::Active)
@@ -49,12 +51,12 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
             secret: file.secret,
         })
     });
-    Ok(std::iter::once(change).chain(files).collect())
+    Ok([controller, guard].into_iter().chain(files).collect())
 }
 
-/// The password of rspamd's controller, made once and kept.
-fn controller_password(input: &Input<'_>) -> Result<(Secret, Change)> {
-    let path = input.paths.state.join("secrets/rspamd-controller");
+/// A password between two of our programs, made once and kept in the file `name`.
+fn generated(input: &Input<'_>, name: &str) -> Result<(Secret, Change)> {
+    let path = input.paths.state.join("secrets").join(name);
     let password = match input.target.read(&path)? {
         Some(bytes) => {
             let text = String::from_utf8(bytes);
