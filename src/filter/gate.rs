@@ -15,11 +15,11 @@ use super::protocol::Id;
 
 /// Logins at once, and a second after that, of strangers and of those who are known.
 const STRANGERS: Rate = Rate {
-    most: 8.0,
+    most: 20.0,
     a_second: 4.0,
 };
 const KNOWN: Rate = Rate {
-    most: 20.0,
+    most: 40.0,
     a_second: 10.0,
 };
 
@@ -160,10 +160,10 @@ mod tests {
             });
             tries.count()
         };
-        // 8 at once and 4 a second
-        assert!((47..=49).contains(&count(false, 10)));
+        // 20 at once and 4 a second
+        assert!((59..=61).contains(&count(false, 10)));
         // and nothing of it is taken from those who are known
-        assert!((119..=121).contains(&count(true, 10)));
+        assert!((139..=141).contains(&count(true, 10)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ const SESSIONS: &str = "/run/systemd/sessions";
 ///
 /// # Errors
 /// When logind's files cannot be read.
-pub(super) fn sessions() -> Result<Vec<IpAddr>> {
+pub fn sessions() -> Result<Vec<IpAddr>> {
     sessions_of(Path::new(SESSIONS))
 }
 
@@ -49,15 +49,15 @@ fn of_session(text: &str) -> Option<IpAddr> {
     value("REMOTE_HOST")?.parse().ok()
 }
 
-/// The addresses of the SSH logins of the last 30 days, from sshd's lines in the journal, each with
-/// its time.
+/// The addresses of the SSH logins since then, from sshd's lines in the journal, each with its time.
+/// `since` is as journalctl(1) has it.
 ///
 /// # Errors
 /// When journalctl fails.
-pub(super) fn journal() -> Result<Vec<(IpAddr, i64)>> {
+pub(super) fn journal(since: &str) -> Result<Vec<(IpAddr, i64)>> {
     let mut command = Command::new("journalctl");
     command.args(["--quiet", "--no-pager", "--output=short-unix"]);
-    command.args(["--since=-30d", "--identifier=sshd"]);
+    command.args([&format!("--since={since}"), "--identifier=sshd"]);
     command.args(["--identifier=sshd-session", "--grep=^Accepted "]);
     // 1: no entry matches
     let said = Task::new("reading sshd's logins from the journal", command).outcome()?;

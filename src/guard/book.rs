@@ -158,13 +158,17 @@ impl Book {
             return Verdict::Refuse;
         }
         let (limits, network) = (self.limits, counted(address));
+        let login = login.map(account);
+        let known = |login: &String| self.good.knows(address, login, now);
+        let owner = login.as_ref().is_some_and(known);
         let tries = limits.tries * if spared { 4 } else { 1 };
         let source = self.source(network, now);
-        if !source.tries.take(now, tries) {
+        // an office comes back all at once when its line does
+        if !owner && !source.tries.take(now, tries) {
             return Verdict::Refuse;
         }
         let over = source.is_over(&limits, now);
-        let Some(login) = login.map(account) else {
+        let Some(login) = login else {
             // where somebody guesses, this may be anybody
             return match over {
                 false => Verdict::Allow,
@@ -172,7 +176,6 @@ impl Book {
                 true => Verdict::Refuse,
             };
         };
-        let owner = self.good.knows(address, &login, now);
         if over && !owner {
             return Verdict::Refuse;
         }
@@ -250,14 +253,14 @@ impl Book {
             }
             return events;
         }
-        let wrong = source.points.sum(now, DAY);
+        let wrong = source.points.len();
         source.points.clear();
         let service = failure.service;
         let whom = match exists {
-            Some(true) => format!(", the last for {login}"),
+            Some(true) => format!(" for {login}"),
             _ => String::new(),
         };
-        let reason = format!("guessing passwords: {wrong} points, over {service}{whom}");
+        let reason = format!("{wrong} wrong passwords, the last over {service}{whom}");
         let ban = self.bans.escalate(network, reason, now, limits.first);
         events.push(Event::Banned(ban));
         events

@@ -34,7 +34,7 @@ pub struct Limits {
     /// Networks that guess one login within an hour, after which it is said to be guessed.
     pub spread: usize,
     /// Logins that an address may try in a minute, right or wrong; four times as many where a good
-    /// login came from.
+    /// login came from, and as many as it likes that went well there.
     pub tries: u32,
     /// Seconds of the first ban; each next one is four times as long, up to [`LONGEST`].
     pub first: i64,

@@ -36,6 +36,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
+pub use admin::sessions;
 pub use bans::{Ban, Bans};
 pub use book::{Answer, Guessed, Verdict};
 pub use kept::Kept;
@@ -45,6 +46,9 @@ pub use policy::HEADER;
 pub use wire::{Overview, Reply, Request, SOCKET, ask};
 
 use crate::{agent::target::Target, util::files};
+
+/// The name of the file that bans and good logins are kept in.
+pub const FILE: &str = "guard.json";
 
 /// The port for dovecot on 127.0.0.1.
 pub const PORT: u16 = 4001;

@@ -1,6 +1,6 @@
 //! The networks that are counted, banned and spared.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -20,6 +20,15 @@ fn of(address: IpAddr, v4: u8, v6: u8) -> IpNet {
     match address.to_canonical() {
         IpAddr::V4(a) => Ipv4Net::new_assert(a, v4).trunc().into(),
         IpAddr::V6(a) => Ipv6Net::new_assert(a, v6).trunc().into(),
+    }
+}
+
+/// `address`, or for an address of this machine that of loopback: what comes from there is its own.
+pub(super) fn seen(address: IpAddr) -> IpAddr {
+    // nothing is sent: only who has an address can bind it
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => Ipv4Addr::LOCALHOST.into(),
+        Err(_) => address.to_canonical(),
     }
 }
 
@@ -70,6 +79,14 @@ mod tests {
         assert_eq!(text(counted(ip("2001:db8:1:2:3::4"))), "2001:db8:1:2::/64");
         assert_eq!(text(spared(ip("192.0.2.7"))), "192.0.2.0/24");
         assert_eq!(text(spared(ip("2001:db8:1:2:3::4"))), "2001:db8:1::/56");
+    }
+
+    #[test]
+    fn an_address_of_our_own_is_loopback() {
+        let ip = |text: &str| seen(text.parse().unwrap());
+        assert!(ip("127.0.0.9").is_loopback());
+        assert_eq!(ip("192.0.2.7").to_string(), "192.0.2.7");
+        assert_eq!(ip("::ffff:192.0.2.7").to_string(), "192.0.2.7");
     }
 
     #[test]

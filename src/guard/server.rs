@@ -25,7 +25,7 @@ use super::{
     firewall,
     kept::Kept,
     limits::LONGEST,
-    network::shown,
+    network::{seen, shown},
     policy::{self, Command, Said},
     wire::{LINE, Overview, Reply, Request},
 };
@@ -38,9 +38,9 @@ const HTTP_PATIENCE: Duration = Duration::from_secs(300);
 const CONNECTIONS: usize = 256;
 /// How often the clock is looked at.
 const TICK: Duration = Duration::from_secs(5);
-/// So many ticks are between two looks into the journal, and the firewall is filled anew.
+/// After so many ticks the firewall is filled anew.
 const SELDOM: u32 = 60;
-/// So many are between writing down good logins.
+/// After so many, good logins are written down, and sshd's are looked for.
 const SOMETIMES: u32 = 12;
 
 /// What all threads share.
@@ -88,10 +88,12 @@ impl Shared {
     }
 
     fn ask(&self, address: IpAddr, login: Option<&str>) -> Answer {
+        let address = seen(address);
         self.book().ask(now(), address, login)
     }
 
     fn passed(&self, address: IpAddr, login: &str) {
+        let address = seen(address);
         if self.book().passed(now(), address, login) {
             self.wake(Wake::Good);
         }
@@ -99,6 +101,10 @@ impl Shared {
 
     fn failed(&self, failure: &Failure<'_>) {
         let now = now();
+        let failure = &Failure {
+            address: seen(failure.address),
+            ..*failure
+        };
         let mut book = self.book();
         // before anybody is banned: the administrator may have just come
         if let Ok(addresses) = admin::sessions() {
@@ -394,7 +400,11 @@ impl Housekeeper {
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     next = Instant::now() + TICK;
-                    last.say(self.admins(ticks.is_multiple_of(SELDOM)));
+                    last.say(self.admins(match ticks {
+                        0 => Some("-30d"),
+                        n if n.is_multiple_of(SOMETIMES) => Some("-3min"),
+                        _ => None,
+                    }));
                     self.shared.book().forget(now());
                     // one ban may have hidden another, or the rules were taken away meanwhile
                     let current = self.current();
@@ -426,16 +436,23 @@ impl Housekeeper {
     }
 
     /// Looks where the administrator is logged in from, and in the journal where from lately.
-    fn admins(&self, journal: bool) -> Result<()> {
+    fn admins(&self, journal: Option<&str>) -> Result<()> {
         let now = now();
         let mut found: Vec<(IpAddr, i64)> =
             admin::sessions()?.into_iter().map(|a| (a, now)).collect();
-        if journal && self.firewall {
-            found.extend(admin::journal()?);
+        if let Some(since) = journal
+            && self.firewall
+        {
+            found.extend(admin::journal(since)?);
         }
         let mut book = self.shared.book();
+        let mut new = false;
         for (address, at) in found {
-            book.good.admin(address, at);
+            new |= book.good.admin(address, at);
+        }
+        drop(book);
+        if new {
+            self.shared.wake(Wake::Good);
         }
         Ok(())
     }

@@ -26,6 +26,11 @@ impl Window {
         recent.map(|(_, points)| points).sum()
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

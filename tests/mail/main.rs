@@ -12,6 +12,7 @@ mod boot;
 #[cfg(feature = "by-hand")]
 mod captures;
 mod daily;
+mod guessing;
 mod hardening;
 mod health;
 #[cfg(feature = "by-hand")]

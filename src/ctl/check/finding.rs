@@ -60,6 +60,8 @@ pub enum Area {
     Certificate,
     /// Messages that wait
     Queue,
+    /// Passwords that are guessed, and who is banned for it
+    Abuse,
     /// Whether the clock is right
     Clock,
     /// Memory, and processes that it was not enough for
@@ -91,6 +93,7 @@ impl Area {
             Self::Dnsbl => "Block lists",
             Self::Certificate => "Certificate",
             Self::Queue => "Queue",
+            Self::Abuse => "Abuse",
             Self::Clock => "Clock",
             Self::Memory => "Memory",
             Self::State => "State volume",
