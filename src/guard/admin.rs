@@ -2,7 +2,7 @@
 
 use std::{fs, io, net::IpAddr, path::Path, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::util::run::Task;
 
@@ -59,8 +59,15 @@ pub(super) fn journal(since: &str) -> Result<Vec<(IpAddr, i64)>> {
     command.args(["--quiet", "--no-pager", "--output=short-unix"]);
     command.args([&format!("--since={since}"), "--identifier=sshd"]);
     command.args(["--identifier=sshd-session", "--grep=^Accepted "]);
-    // 1: no entry matches
+    // its status tells "nothing found" and "nothing readable" alike
     let said = Task::new("reading sshd's logins from the journal", command).outcome()?;
+    let complaint = String::from_utf8_lossy(&said.stderr);
+    if !said.status.success() && !complaint.trim().is_empty() {
+        bail!(
+            "reading sshd's logins from the journal: {}",
+            complaint.trim()
+        );
+    }
     let text = String::from_utf8_lossy(&said.stdout);
     Ok(text.lines().filter_map(accepted).collect())
 }
