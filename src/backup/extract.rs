@@ -20,7 +20,7 @@ use super::{
     manifest::{Content, Item, Kind, MANIFEST, Mark},
     module::Module,
     name,
-    open::{DAMAGED, Opened, explain},
+    open::{DAMAGED, Opened, explain, section},
     store::Store,
     walk::is_message,
 };
@@ -119,7 +119,16 @@ impl Run<'_> {
             Ok(())
         };
         let mut read = || -> Result<()> {
-            let reader = Reader::new(store.open(name)?, key)?;
+            let mail = self.modules.contains(&Module::Mail);
+            let section = match (mail, archive) {
+                (false, None) => section(store, name, key)?,
+                // messages are before it
+                _ => None,
+            };
+            let reader = match section {
+                Some(reader) => reader,
+                None => Reader::new(store.open(name)?, key)?,
+            };
             reader.read(check, |entry| {
                 if archive.is_none() && entry.path == Path::new(MANIFEST) {
                     let mut sum = hash::Running::default();

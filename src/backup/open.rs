@@ -152,6 +152,17 @@ fn beside(listed: &[Entry], archive: &str) -> Option<String> {
     listed.iter().any(|e| e.name == name).then_some(name)
 }
 
+/// The last section of an archive, where it can be read by itself.
+///
+/// # Errors
+/// When the archive cannot be opened.
+pub fn section(store: &dyn Store, archive: &str, key: &Key) -> Result<Option<Reader>> {
+    match store.open_file(archive)? {
+        Some(file) => Reader::tail(file, key),
+        None => Ok(None),
+    }
+}
+
 /// What `read` makes of the manifest in an archive, which is read to its end.
 fn inside<T>(
     store: &dyn Store,
@@ -160,7 +171,11 @@ fn inside<T>(
     read: impl Fn(&mut ArchiveEntry<'_>) -> Result<T>,
 ) -> Result<T> {
     let (mut found, mut part) = (None, None);
-    Reader::new(store.open(archive)?, key)?.read(
+    let reader = match section(store, archive, key)? {
+        Some(reader) => reader,
+        None => Reader::new(store.open(archive)?, key)?,
+    };
+    reader.read(
         |mark| {
             part = mark.part;
             Ok(())

@@ -2,19 +2,19 @@
 
 use std::io::{self, Read, Write};
 
-use super::{Decryptor, Encryptor, Key, MAX_CHUNK, StreamError};
+use super::{Decryptor, Encryptor, Key, StreamError, encrypt::BATCH};
 use anyhow::{Context, Error, Result};
 
 /// Encrypts all of `reader` to `writer`; returns how many plaintext bytes that were.
 ///
-/// Like upstream, it makes a chunk of every read, so that a slow source is not held back.
+/// Like upstream, it passes on what every read yields, so that a slow source is not held back.
 ///
 /// # Errors
 /// When reading or writing fails; the message says which. The stream then has no end chunk.
 pub fn encrypt(mut reader: impl Read, writer: impl Write, key: &Key) -> Result<u64> {
     const WRITING: &str = "writing the encrypted stream";
     let mut encryptor = Encryptor::new(writer, key);
-    let mut buffer = vec![0; MAX_CHUNK];
+    let mut buffer = vec![0; BATCH];
     let mut total = 0;
     loop {
         let n = read_some(&mut reader, &mut buffer).context("reading the plaintext")?;
@@ -38,7 +38,7 @@ pub fn encrypt(mut reader: impl Read, writer: impl Write, key: &Key) -> Result<u
 pub fn decrypt(reader: impl Read, mut writer: impl Write, key: &Key) -> Result<u64> {
     const WRITING: &str = "writing the plaintext";
     let mut decryptor = Decryptor::new(reader, key);
-    let mut buffer = vec![0; MAX_CHUNK];
+    let mut buffer = vec![0; BATCH];
     let mut total = 0;
     loop {
         let n = read_some(&mut decryptor, &mut buffer).map_err(|e| match StreamError::of(&e) {

@@ -2,19 +2,38 @@
 
 use std::io::{self, Write};
 
-use super::{Key, LENGTH, MAX_CHUNK, OVERHEAD, hydro};
+use super::{
+    Key, LENGTH, OVERHEAD, hydro,
+    secretbox::{self, FRAMES},
+};
+
+/// The most plaintext bytes that are sealed at once.
+pub(super) const BATCH: usize = 1 << 20;
+/// What makes more than one chunk: a batch from here on is divided among all lanes.
+const DIVIDED: usize = 1 << 15;
+
+/// How many chunks [`super::encrypt`] makes of `length` bytes that one read yields, at most 1 MiB.
+pub fn chunks(length: usize) -> u64 {
+    match length {
+        0 => 0,
+        1..DIVIDED => 1,
+        _ => FRAMES as u64,
+    }
+}
 
 /// A `Write` that encrypts what it is given and passes the stream on.
 ///
-/// Memory: one chunk, 1 MiB. Call [`Encryptor::finish`] at the end: a stream that was only
-/// dropped has no end chunk, and decryption refuses it. That is on purpose, so that an archive
-/// whose writer died is not taken for a whole one.
+/// Memory: what is sealed at once, a little more than 1 MiB, in eight chunks. Call
+/// [`Encryptor::finish`] at the end: a stream that was only dropped has no end chunk, and
+/// decryption refuses it. That is on purpose, so that an archive whose writer died is not taken for
+/// a whole one.
 pub struct Encryptor<W: Write> {
     inner: W,
     key: Key,
-    /// A chunk as it goes out; the plaintext gathers behind the length field.
-    buffer: Vec<u8>,
-    filled: usize,
+    /// Plaintext that waits.
+    plain: Vec<u8>,
+    /// Chunks as they go out.
+    sealed: Vec<u8>,
     number: u64,
     failed: bool,
 }
@@ -25,8 +44,8 @@ impl<W: Write> Encryptor<W> {
         Self {
             inner,
             key: key.clone(),
-            buffer: vec![0; MAX_CHUNK + OVERHEAD],
-            filled: 0,
+            plain: Vec::with_capacity(BATCH),
+            sealed: Vec::new(),
             number: 0,
             failed: false,
         }
@@ -37,32 +56,50 @@ impl<W: Write> Encryptor<W> {
     /// # Errors
     /// When `inner` fails, now or in an earlier write.
     pub fn finish(mut self) -> io::Result<W> {
-        self.flush_chunk()?;
-        self.write_chunk()?;
+        self.flush_chunks()?;
+        self.write_chunks()?;
         self.inner.flush()?;
         Ok(self.inner)
     }
 
     /// Writes what has gathered, if anything has: an empty chunk would end the stream.
-    fn flush_chunk(&mut self) -> io::Result<()> {
-        match self.filled {
+    fn flush_chunks(&mut self) -> io::Result<()> {
+        match self.plain.len() {
             0 => self.check(),
-            _ => self.write_chunk(),
+            _ => self.write_chunks(),
         }
     }
 
-    fn write_chunk(&mut self) -> io::Result<()> {
+    fn write_chunks(&mut self) -> io::Result<()> {
         self.check()?;
         // A chunk may be half out when writing fails: nothing can follow it.
         self.failed = true;
-        let chunk = &mut self.buffer[..OVERHEAD + self.filled];
-        let length = u32::try_from(self.filled).map_err(io::Error::other)?;
-        chunk[..LENGTH].copy_from_slice(&length.to_le_bytes());
-        hydro::seal(&mut chunk[LENGTH..], self.number, self.key.bytes())
-            .map_err(io::Error::other)?;
-        self.inner.write_all(chunk)?;
-        self.number += 1;
-        self.filled = 0;
+        // a batch of nothing is the end chunk
+        let count = chunks(self.plain.len()).max(1);
+        let size = self
+            .plain
+            .len()
+            .max(1)
+            .div_ceil(usize::try_from(count).map_err(io::Error::other)?);
+        self.sealed
+            .resize(self.plain.len() + count as usize * OVERHEAD, 0);
+        let mut frames = Vec::with_capacity(FRAMES);
+        let mut rest = &mut self.sealed[..];
+        let mut pieces = self.plain.chunks(size);
+        for _ in 0..count {
+            let piece = pieces.next().unwrap_or_default();
+            let (chunk, next) = rest.split_at_mut(OVERHEAD + piece.len());
+            rest = next;
+            let (length, frame) = chunk.split_at_mut(LENGTH);
+            let plain = u32::try_from(piece.len()).map_err(io::Error::other)?;
+            length.copy_from_slice(&plain.to_le_bytes());
+            frame[hydro::HEADER..].copy_from_slice(piece);
+            frames.push(frame);
+        }
+        secretbox::seal(&mut frames, self.number, self.key.bytes()).map_err(io::Error::other)?;
+        self.inner.write_all(&self.sealed)?;
+        self.number += count;
+        self.plain.clear();
         self.failed = false;
         Ok(())
     }
@@ -80,19 +117,17 @@ impl<W: Write> Encryptor<W> {
 impl<W: Write> Write for Encryptor<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.check()?;
-        if self.filled == MAX_CHUNK {
-            self.write_chunk()?;
+        if self.plain.len() == BATCH {
+            self.write_chunks()?;
         }
-        let n = data.len().min(MAX_CHUNK - self.filled);
-        let start = LENGTH + self.filled;
-        self.buffer[start..start + n].copy_from_slice(&data[..n]);
-        self.filled += n;
+        let n = data.len().min(BATCH - self.plain.len());
+        self.plain.extend_from_slice(&data[..n]);
         Ok(n)
     }
 
-    /// Ends the chunk early, so that all that was written can be decrypted at the other end.
+    /// Ends the batch early, so that all that was written can be decrypted at the other end.
     fn flush(&mut self) -> io::Result<()> {
-        self.flush_chunk()?;
+        self.flush_chunks()?;
         self.inner.flush()
     }
 }
@@ -133,15 +168,23 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_full_and_the_end_is_marked_once() {
-        let max = u32::try_from(MAX_CHUNK).unwrap();
-        assert_eq!(max, 1_048_536);
+    fn a_batch_is_divided_evenly_and_the_end_is_marked_once() {
         assert_eq!(lengths(&encrypt(0)), [0]);
         assert_eq!(lengths(&encrypt(1)), [1, 0]);
-        assert_eq!(lengths(&encrypt(MAX_CHUNK - 1)), [max - 1, 0]);
-        assert_eq!(lengths(&encrypt(MAX_CHUNK)), [max, 0]);
-        assert_eq!(lengths(&encrypt(MAX_CHUNK + 1)), [max, 1, 0]);
-        assert_eq!(lengths(&encrypt(2 * MAX_CHUNK)), [max, max, 0]);
+        assert_eq!(lengths(&encrypt(DIVIDED - 1)), [32_767, 0]);
+        assert_eq!(
+            lengths(&encrypt(DIVIDED)),
+            [[4096; 8].to_vec(), vec![0]].concat()
+        );
+        let batch = [131_072; 8];
+        assert_eq!(lengths(&encrypt(BATCH)), [&batch[..], &[0]].concat());
+        assert_eq!(lengths(&encrypt(BATCH + 1)), [&batch[..], &[1, 0]].concat());
+        let uneven = lengths(&encrypt(DIVIDED + 1));
+        assert_eq!(uneven, [[4097; 7].to_vec(), vec![4090, 0]].concat());
+        assert_eq!(
+            lengths(&encrypt(2 * BATCH)),
+            [&batch[..], &batch, &[0]].concat()
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The one place that calls libhydrogen, hence the unsafe code: five calls, each in a safe function.
+//! The one place that calls libhydrogen, hence the unsafe code: three calls, each in a safe function,
+//! and for the tests the two that [`super::secretbox`] does in its place.
 //!
 //! Not through the safe crate `libhydrogen`: as of 0.4.7 it has no `pwhash_deterministic`, and
 //! dropping its secretbox `Key` clears a pointer to the key, not the key.
@@ -20,7 +21,7 @@ pub const KEY: usize = ffi::hydro_secretbox_KEYBYTES as usize;
 pub const HEADER: usize = ffi::hydro_secretbox_HEADERBYTES as usize;
 
 /// The domain of every key and chunk of encpipe: 8 bytes, the last one zero.
-const CONTEXT: &[u8; ffi::hydro_secretbox_CONTEXTBYTES as usize] = b"EncPipe\0";
+pub const CONTEXT: &[u8; ffi::hydro_secretbox_CONTEXTBYTES as usize] = b"EncPipe\0";
 
 // One context serves both calls only because libhydrogen gives them the same size.
 const _: () = assert!(ffi::hydro_pwhash_CONTEXTBYTES == ffi::hydro_secretbox_CONTEXTBYTES);
@@ -83,11 +84,12 @@ pub fn pwhash(key: &mut [u8; KEY], password: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Encrypts in place: `frame` begins with the plaintext and has [`HEADER`] bytes to spare behind
+/// libhydrogen's own sealing, to compare with. Encrypts in place: `frame` begins with the plaintext and has [`HEADER`] bytes to spare behind
 /// it; afterwards it is header and ciphertext.
 ///
 /// # Errors
 /// As [`init`]; and what libhydrogen refuses, which is nothing as of 1.0.
+#[cfg(test)]
 pub fn seal(frame: &mut [u8], number: u64, key: &[u8; KEY]) -> Result<()> {
     init()?;
     assert!(frame.len() >= HEADER, "a frame has room for its header");
@@ -111,9 +113,10 @@ pub fn seal(frame: &mut [u8], number: u64, key: &[u8; KEY]) -> Result<()> {
     Ok(())
 }
 
-/// Decrypts in place what [`seal`] made; the plaintext then stands at the beginning of `frame`.
+/// libhydrogen's own opening, to compare with. Decrypts in place what [`seal`] made; the plaintext then stands at the beginning of `frame`.
 ///
 /// `false` when `frame` is not authentic for this number and key; libhydrogen has then wiped it.
+#[cfg(test)]
 pub fn open(frame: &mut [u8], number: u64, key: &[u8; KEY]) -> bool {
     if frame.len() < HEADER {
         return false;

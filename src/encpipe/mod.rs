@@ -1,7 +1,8 @@
 //! encpipe's stream format: encryption of backups, chunk by chunk, in constant memory.
 //!
-//! Wire-compatible with the C program encpipe by Frank Denis, on the same libhydrogen. A stream
-//! is a run of chunks and one end chunk:
+//! Wire-compatible with the C program encpipe by Frank Denis; keys come from the same libhydrogen,
+//! chunks from a [`secretbox`] of our own that does eight at once. A stream is a run of chunks and
+//! one end chunk:
 //!
 //! ```text
 //! chunk:     length of the plaintext, 32 bits little endian, 1 to 1048536
@@ -29,15 +30,16 @@ mod ends;
 mod error;
 mod hydro;
 mod key;
+mod secretbox;
 
 pub use copy::{decrypt, encrypt};
 pub use decrypt::Decryptor;
-pub use encrypt::Encryptor;
+pub use encrypt::{Encryptor, chunks};
 pub use error::StreamError;
 pub use key::{Key, PASSFILE_LIMIT, Passphrase};
 
-/// The most plaintext bytes that one chunk holds: upstream's buffer of 1 MiB less what stands
-/// before the ciphertext.
+/// The most plaintext bytes that one chunk may hold: upstream's buffer of 1 MiB less what stands
+/// before the ciphertext. Ours hold an eighth of that.
 pub const MAX_CHUNK: usize = (1 << 20) - OVERHEAD;
 
 /// What a chunk takes beyond its plaintext: the length and the secretbox header, in bytes.

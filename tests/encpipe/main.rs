@@ -41,13 +41,21 @@ fn upstreams_streams_decrypt() {
 #[test]
 fn every_size_around_the_chunks_comes_back() {
     let desk = Desk::new();
-    for size in [0, 1, 1_048_535, 1_048_536, 1_048_537, 1 << 20, 3 << 20] {
+    for (size, chunks) in [
+        (0, 0),
+        (1, 1),
+        (32_767, 1),
+        (32_768, 8),
+        (1_048_575, 8),
+        (1 << 20, 8),
+        ((1 << 20) + 1, 9),
+        (3 << 20, 24),
+    ] {
         let plain: Vec<u8> = (0..size).map(|i: u64| ((i * 7919) >> 8) as u8).collect();
         desk.write("plain", &plain);
         desk.run(&["-e", "-P", "pass", "-i", "plain", "-o", "stream"])
             .succeeds();
-        // A file is read in full chunks, each with 40 bytes of its own, and the end chunk.
-        let chunks = plain.len().div_ceil(1_048_536);
+        // A MiB of a file is divided into eight chunks; each has 40 bytes of its own, as the end has.
         assert_eq!(desk.read("stream").len(), plain.len() + 40 * (chunks + 1));
         desk.run(&["-d", "-P", "pass", "-i", "stream", "-o", "back"])
             .succeeds();

@@ -6,6 +6,7 @@
 
 mod pipe;
 mod read;
+mod tail;
 mod write;
 
 pub use read::{Entry, Reader, small as read_small, stream_error};

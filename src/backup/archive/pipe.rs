@@ -6,8 +6,8 @@ use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
-/// How long a piece is at most, in bytes: a chunk of the encryption.
-const PIECE: usize = crate::encpipe::MAX_CHUNK;
+/// How long a piece is at most, in bytes: what is encrypted at once.
+const PIECE: usize = 1 << 20;
 /// How many pieces wait at most.
 const WAITING: usize = 4;
 
@@ -15,6 +15,8 @@ const WAITING: usize = 4;
 pub struct Sender {
     channel: SyncSender<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
+    /// How many chunks of an encrypted stream the pieces make that were sent.
+    chunks: u64,
 }
 
 /// The end that is read from. The end of the file is there only when [`Sender::finish`] was called.
@@ -31,6 +33,7 @@ pub fn pipe() -> (Sender, PieceReader) {
     let sender = Sender {
         channel,
         piece: Vec::with_capacity(PIECE),
+        chunks: 0,
     };
     let reader = PieceReader {
         channel: other,
@@ -52,6 +55,16 @@ impl Sender {
         self.channel.send(Ok(Vec::new())).map_err(|_| gone())
     }
 
+    /// Ends the piece; how many chunks an encrypted stream has by then, if each piece is encrypted
+    /// by itself.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub fn boundary(&mut self) -> io::Result<u64> {
+        self.send()?;
+        Ok(self.chunks)
+    }
+
     /// Has the other end fail with `error`.
     pub fn fail(self, error: io::Error) {
         // where nobody reads any more, nobody wants to know
@@ -63,6 +76,7 @@ impl Sender {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.chunks += crate::encpipe::chunks(piece.len());
         self.channel.send(Ok(piece)).map_err(|_| gone())
     }
 }

@@ -1,7 +1,8 @@
 //! The reading side.
 
 use std::{
-    io::{self, BufRead, BufReader, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     thread,
@@ -9,10 +10,13 @@ use std::{
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use super::pipe::{PieceReader, pipe};
+use super::{
+    pipe::{PieceReader, Sender, pipe},
+    tail,
+};
 use crate::{
     backup::manifest::{MARK, Mark, parse_mark},
-    encpipe::{Decryptor, Key, StreamError, decrypt},
+    encpipe::{Decryptor, Key, StreamError},
 };
 
 /// The longest mark that is read, in bytes.
@@ -20,11 +24,12 @@ const MARK_LIMIT: u64 = 1 << 16;
 
 /// An archive that is being read.
 pub struct Reader {
-    tar: tar::Archive<Decompressed>,
+    tar: tar::Archive<PieceReader>,
     failure: Failure,
+    /// Whether it begins with its mark.
+    marked: bool,
 }
 
-type Decompressed = zstd::Decoder<'static, BufReader<PieceReader>>;
 /// Why decryption ended, if it failed: the cause of whatever is seen behind it.
 type Failure = Arc<Mutex<Option<Error>>>;
 
@@ -34,7 +39,7 @@ pub struct Entry<'a> {
     pub path: PathBuf,
     /// Its length in bytes.
     pub size: u64,
-    data: tar::Entry<'a, Decompressed>,
+    data: tar::Entry<'a, PieceReader>,
 }
 
 impl Read for Entry<'_> {
@@ -49,33 +54,49 @@ impl Reader {
     /// # Errors
     /// When there is no thread to be had.
     pub fn new(stream: impl Read + Send + 'static, key: &Key) -> Result<Self> {
+        Self::of(Decryptor::new(stream, key), true)
+    }
+
+    /// Reads the last section of the archive in `file`: what is no message, and the manifest. `None`
+    /// if the archive does not say where it is.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or there is no thread to be had.
+    pub fn tail(file: File, key: &Key) -> Result<Option<Self>> {
+        let found = tail::find(file, key)?;
+        found.map(|stream| Self::of(stream, false)).transpose()
+    }
+
+    fn of<R: Read + Send + 'static>(stream: Decryptor<R>, marked: bool) -> Result<Self> {
         let (mut sender, reader) = pipe();
         let failure = Failure::default();
-        let (key, cause) = (key.clone(), failure.clone());
+        let cause = failure.clone();
+        let work = move || match decompress(stream, &mut sender) {
+            Ok(()) => {
+                // who stopped reading early does not want to know
+                let _ = sender.finish();
+            }
+            Err(error) => {
+                if let Ok(mut cause) = cause.lock() {
+                    *cause = Some(error);
+                }
+                sender.fail(io::Error::other("the stream cannot be read"));
+            }
+        };
         thread::Builder::new()
             .name("decryption".to_owned())
-            .spawn(move || match decrypt(stream, &mut sender, &key) {
-                Ok(_) => {
-                    // who stopped reading early does not want to know
-                    let _ = sender.finish();
-                }
-                Err(error) => {
-                    if let Ok(mut cause) = cause.lock() {
-                        *cause = Some(error);
-                    }
-                    sender.fail(io::Error::other("the stream cannot be decrypted"));
-                }
-            })
+            .spawn(work)
             .context("starting a thread to decrypt")?;
-        let zstd = zstd::Decoder::new(reader).context("setting up zstd")?;
         Ok(Self {
-            tar: tar::Archive::new(zstd),
+            tar: tar::Archive::new(reader),
             failure,
+            marked,
         })
     }
 
     /// Gives every file to `each`, in order, and reads to the very end: only then is the archive
-    /// known to be whole. `mark` is given what the archive says of itself first.
+    /// known to be whole. `mark` is given what the archive says of itself first, if it is not only
+    /// its last section.
     ///
     /// # Errors
     /// When the stream is not whole and authentic, is no archive of a backup, and those of `mark`
@@ -98,7 +119,7 @@ impl Reader {
         mark: impl FnOnce(&Mark) -> Result<()>,
         mut each: impl FnMut(&mut Entry<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut mark = Some(mark);
+        let mut mark = self.marked.then_some(mark);
         for entry in self.tar.entries().context("reading the archive")? {
             let data = entry.context("reading the archive")?;
             let path = data.path().context("reading the archive")?.into_owned();
@@ -114,15 +135,28 @@ impl Reader {
         }
         ensure!(mark.is_none(), "the archive is empty");
         // the tar ends before the stream does
-        let mut rest = std::mem::replace(&mut self.tar, tar::Archive::new(empty()?)).into_inner();
+        let mut rest = std::mem::replace(&mut self.tar, tar::Archive::new(pipe().1)).into_inner();
         io::copy(&mut rest, &mut io::sink()).context("reading the archive to its end")?;
         Ok(())
     }
 }
 
-/// A decoder of nothing, to be there instead.
-fn empty() -> Result<Decompressed> {
-    zstd::Decoder::new(pipe().1).context("setting up zstd")
+/// Copies what is in `stream` to `to`, to its very end.
+fn decompress<R: Read>(stream: Decryptor<R>, to: &mut Sender) -> Result<()> {
+    let mut zstd = zstd::Decoder::new(stream).context("setting up zstd")?;
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let n = zstd
+            .read(&mut buffer)
+            .map_err(|error| match StreamError::of(&error) {
+                Some(refused) => Error::from(refused),
+                None => Error::from(error).context("reading the encrypted stream"),
+            })?;
+        if n == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..n])?;
+    }
 }
 
 fn read_mark(entry: &mut Entry<'_>) -> Result<Mark> {

@@ -187,3 +187,74 @@ fn a_file_that_got_shorter_is_not_used() {
     assert_eq!(sizes[0], ("a".to_owned(), 10));
     assert_eq!(sizes[1], ("b".to_owned(), 2));
 }
+
+/// An archive whose last section has two files, in a file.
+fn sectioned(key: &Key) -> tempfile::NamedTempFile {
+    let bytes = Arc::default();
+    let upload = Box::new(Memory(Arc::clone(&bytes), usize::MAX));
+    let mut writer = Writer::new(upload, key, &mark()).unwrap();
+    let big = noise(3 * MAX_CHUNK, 1);
+    let size = big.len() as u64;
+    writer
+        .file(Path::new("mail/b"), META, size, &big[..])
+        .unwrap();
+    writer.last_section().unwrap();
+    writer.bytes(Path::new("keys/k"), META, b"k").unwrap();
+    writer.finish(&b"{}"[..], 2, 9).unwrap().commit().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &*bytes.lock().unwrap()).unwrap();
+    file
+}
+
+fn tail(path: &Path, key: &Key) -> Option<Vec<String>> {
+    let file = std::fs::File::open(path).unwrap();
+    let mut found = Vec::new();
+    let reader = Reader::tail(file, key).unwrap()?;
+    let read = reader.read(
+        |_| panic!("the last section has no mark"),
+        |entry| {
+            found.push(entry.path.display().to_string());
+            Ok(())
+        },
+    );
+    read.unwrap();
+    Some(found)
+}
+
+#[test]
+fn the_last_section_is_read_without_what_is_before_it() {
+    let key = key();
+    let file = sectioned(&key);
+    let mut bytes = std::fs::read(file.path()).unwrap();
+    let all = read(&bytes, &key).unwrap();
+    let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["mail/b", "keys/k", MANIFEST]);
+    assert_eq!(tail(file.path(), &key).unwrap(), ["keys/k", MANIFEST]);
+    // it is the messages that are damaged: for those to say who read them
+    bytes[MAX_CHUNK] ^= 1;
+    std::fs::write(file.path(), &bytes).unwrap();
+    assert_eq!(tail(file.path(), &key).unwrap(), ["keys/k", MANIFEST]);
+    assert!(read(&bytes, &key).is_err());
+}
+
+#[test]
+fn an_end_that_cannot_be_trusted_has_no_last_section() {
+    let key = key();
+    let file = sectioned(&key);
+    let bytes = std::fs::read(file.path()).unwrap();
+    let mut flipped = bytes.clone();
+    // in the locator: before the end chunk
+    let at = bytes.len() - 40 - 4;
+    flipped[at] ^= 1;
+    for damaged in [
+        &flipped[..],
+        &bytes[..bytes.len() - 1],
+        &bytes[..2 * MAX_CHUNK],
+        &[],
+    ] {
+        std::fs::write(file.path(), damaged).unwrap();
+        assert_eq!(tail(file.path(), &key), None, "{} bytes", damaged.len());
+    }
+    std::fs::write(file.path(), archive(&key)).unwrap();
+    assert_eq!(tail(file.path(), &key), None);
+}

@@ -10,7 +10,10 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
-use super::pipe::{Sender, pipe};
+use super::{
+    pipe::{Sender, pipe},
+    tail::locator,
+};
 use crate::{
     backup::{
         manifest::{MANIFEST, MARK, Mark},
@@ -37,9 +40,11 @@ pub struct Meta {
 
 /// An archive that is being written.
 pub struct Writer {
-    tar: tar::Builder<zstd::Encoder<'static, Sender>>,
+    tar: tar::Builder<Frames>,
     encryption: JoinHandle<Result<(Box<dyn Upload>, u64)>>,
     content: u64,
+    /// The chunk that the last section begins with, if it was begun.
+    tail: Option<u64>,
 }
 
 /// An archive that is written but not yet in its place.
@@ -80,14 +85,12 @@ impl Writer {
                 Ok((upload.inner, upload.bytes))
             })
             .context("starting a thread to encrypt")?;
-        let mut zstd = zstd::Encoder::new(sender, LEVEL).context("setting up zstd")?;
-        // in a thread of its own
-        zstd.multithread(1).context("setting up zstd")?;
-        zstd.include_checksum(true).context("setting up zstd")?;
+        let frames = Frames(Some(frame(sender).context("setting up zstd")?));
         let mut writer = Self {
-            tar: tar::Builder::new(zstd),
+            tar: tar::Builder::new(frames),
             encryption,
             content: 0,
+            tail: None,
         };
         let text = serde_json::to_string(mark).context("writing JSON")? + "\n";
         let meta = Meta {
@@ -101,6 +104,25 @@ impl Writer {
             Ok(_) => Ok(writer),
             Err(error) => Err(writer.cause(error)),
         }
+    }
+
+    /// Begins the last section: what comes now can be read by itself, by a [`super::Tail`].
+    ///
+    /// # Errors
+    /// As [`Writer::file`].
+    pub fn last_section(&mut self) -> Result<()> {
+        let begun = self.tar.get_mut().next();
+        self.tail = Some(begun.context("beginning the last section of the archive")?);
+        Ok(())
+    }
+
+    /// Adds a file whose content is `bytes`.
+    ///
+    /// # Errors
+    /// As [`Writer::file`].
+    pub fn bytes(&mut self, path: &Path, meta: Meta, bytes: &[u8]) -> Result<()> {
+        self.content += bytes.len() as u64;
+        self.append(path, meta, bytes.len() as u64, bytes)
     }
 
     /// Adds a file of `size` bytes; returns the SHA-256 of what `data` gave.
@@ -134,6 +156,17 @@ impl Writer {
         size: u64,
         data: impl Read,
     ) -> Result<Option<[u8; 32]>> {
+        let mut data = Hashed {
+            inner: data,
+            hash: Sha256::new(),
+            left: size,
+            short: false,
+        };
+        self.append(path, meta, size, &mut data)?;
+        Ok((!data.short).then(|| data.hash.finalize().into()))
+    }
+
+    fn append(&mut self, path: &Path, meta: Meta, size: u64, data: impl Read) -> Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_size(size);
@@ -142,16 +175,9 @@ impl Writer {
         header.set_gid(meta.gid.into());
         // tar knows no time before 1970
         header.set_mtime(meta.mtime.try_into().unwrap_or(0));
-        let mut data = Hashed {
-            inner: data,
-            hash: Sha256::new(),
-            left: size,
-            short: false,
-        };
         self.tar
-            .append_data(&mut header, path, &mut data)
-            .with_context(|| format!("adding {} to the archive", path.display()))?;
-        Ok((!data.short).then(|| data.hash.finalize().into()))
+            .append_data(&mut header, path, data)
+            .with_context(|| format!("adding {} to the archive", path.display()))
     }
 
     /// Adds the manifest, `size` bytes, and ends the archive.
@@ -178,11 +204,8 @@ impl Writer {
     /// As [`Writer::file`].
     pub fn end(self) -> Result<Finished> {
         let content = self.content;
-        let ended = self
-            .tar
-            .into_inner()
-            .and_then(zstd::Encoder::finish)
-            .and_then(Sender::finish);
+        let tail = self.tail;
+        let ended = self.tar.into_inner().and_then(|frames| frames.finish(tail));
         // what the thread says is the cause of what is seen here
         let (upload, bytes) = join(self.encryption)?;
         ended.context("compressing the archive")?;
@@ -215,6 +238,54 @@ fn join<T>(handle: JoinHandle<Result<T>>) -> Result<T> {
     match handle.join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+/// zstd frames, one behind the other.
+struct Frames(Option<Frame>);
+
+type Frame = zstd::Encoder<'static, Sender>;
+
+/// Begins a frame.
+fn frame(to: Sender) -> io::Result<Frame> {
+    let mut zstd = zstd::Encoder::new(to, LEVEL)?;
+    // in a thread of its own
+    zstd.multithread(1)?;
+    zstd.include_checksum(true)?;
+    Ok(zstd)
+}
+
+impl Frames {
+    /// Ends the frame and begins another, at the beginning of a chunk; its number.
+    fn next(&mut self) -> io::Result<u64> {
+        let mut sender = self.0.take().ok_or_else(broken)?.finish()?;
+        let chunk = sender.boundary()?;
+        self.0 = Some(frame(sender)?);
+        Ok(chunk)
+    }
+
+    /// Ends the stream, with a locator of its last section if there is one.
+    fn finish(self, tail: Option<u64>) -> io::Result<()> {
+        let mut sender = self.0.ok_or_else(broken)?.finish()?;
+        if let Some(chunk) = tail {
+            sender.boundary()?;
+            sender.write_all(&locator(chunk))?;
+        }
+        sender.finish()
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::other("an earlier write failed; the archive cannot go on")
+}
+
+impl Write for Frames {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.as_mut().ok_or_else(broken)?.write(data)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().ok_or_else(broken)?.flush()
     }
 }
 

@@ -34,7 +34,17 @@ pub struct Archives<'a> {
     parts: u32,
     /// Whether all that comes now goes into the last archive.
     last: bool,
+    /// Whether the last section of the archive has begun.
+    section: bool,
     written: u64,
+}
+
+/// The bytes of a file.
+pub enum Bytes<'a, R> {
+    /// In memory, with their SHA-256.
+    Here(&'a [u8], [u8; 32]),
+    /// To be read, so many.
+    There(R, u64),
 }
 
 struct Open {
@@ -57,6 +67,7 @@ impl<'a> Archives<'a> {
             open: None,
             parts: 0,
             last: false,
+            section: false,
             written: 0,
         }
     }
@@ -67,8 +78,7 @@ impl<'a> Archives<'a> {
         &mut self,
         path: &Path,
         meta: Meta,
-        size: u64,
-        data: impl Read,
+        bytes: Bytes<'_, impl Read>,
     ) -> Result<Option<([u8; 32], Known)>> {
         let full = |open: &Open| !open.is_last && open.writer.content() >= self.part;
         if self.open.as_ref().is_some_and(full) {
@@ -78,7 +88,13 @@ impl<'a> Archives<'a> {
         let index = self.index;
         let open = self.open.as_mut().context("no archive is open")?;
         let entry = unused(index, open, path)?;
-        let added = open.writer.file(&entry, meta, size, data);
+        let (size, added) = match bytes {
+            Bytes::Here(bytes, hash) => {
+                let added = open.writer.bytes(&entry, meta, bytes);
+                (bytes.len() as u64, added.map(|()| Some(hash)))
+            }
+            Bytes::There(data, size) => (size, open.writer.file(&entry, meta, size, data)),
+        };
         let archive = open.name.clone();
         match added {
             Ok(Some(hash)) if index.content(&hash)?.is_none() => {
@@ -107,6 +123,12 @@ impl<'a> Archives<'a> {
         }
         self.last = true;
         self.begin()?;
+        // where messages are in the same archive, the rest is to be had without them
+        if !self.section && !matches!(self.sink, Some(Sink::Store(_))) {
+            let open = self.open.as_mut().context("no archive is open")?;
+            open.writer.last_section()?;
+            self.section = true;
+        }
         Ok(self.id.archive())
     }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::{Archives, Watch};
+use super::{Archives, Watch, archives::Bytes};
 use crate::{
     backup::{
         archive::Meta,
@@ -164,13 +164,13 @@ impl<'a> Contents<'a> {
             let size = bytes.len() as u64;
             match self.index.content(&sha256)? {
                 Some(known) => Some((sha256, known, size)),
-                None => self.add(path, meta, size, &bytes[..])?,
+                None => self.add(path, meta, size, Bytes::<File>::Here(&bytes, sha256))?,
             }
         } else {
             let size = found.len();
             match self.known(&mut file, size).with_context(what)? {
                 Some((sha256, known)) => Some((sha256, known, size)),
-                None => self.add(path, meta, size, &mut file)?,
+                None => self.add(path, meta, size, Bytes::There(&mut file, size))?,
             }
         };
         let Some((sha256, known, size)) = added else {
@@ -188,9 +188,9 @@ impl<'a> Contents<'a> {
         path: &Path,
         meta: Meta,
         size: u64,
-        data: impl Read,
+        bytes: Bytes<'_, impl Read>,
     ) -> Result<Option<([u8; 32], Known, u64)>> {
-        let added = self.archives.add(path, meta, size, data)?;
+        let added = self.archives.add(path, meta, bytes)?;
         Ok(added.map(|(sha256, known)| (sha256, known, size)))
     }
 

@@ -39,6 +39,11 @@ impl Folder {
     fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+
+    fn file(&self, name: &str) -> Result<File> {
+        let path = self.path(name);
+        File::open(&path).with_context(|| format!("opening {}", path.display()))
+    }
 }
 
 impl Store for Folder {
@@ -78,9 +83,11 @@ impl Store for Folder {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
-        let path = self.path(name);
-        let file = File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-        Ok(Box::new(file))
+        Ok(Box::new(self.file(name)?))
+    }
+
+    fn open_file(&self, name: &str) -> Result<Option<File>> {
+        self.file(name).map(Some)
     }
 
     fn remove(&self, name: &str) -> Result<()> {

@@ -5,7 +5,10 @@ mod open;
 mod s3;
 mod sftp;
 
-use std::io::{Read, Write};
+use std::{
+    fs::File,
+    io::{Read, Write},
+};
 
 use anyhow::Result;
 
@@ -45,6 +48,14 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When there is none of that name or it cannot be read.
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>>;
+
+    /// Opens a file to read in it here and there, where that is as fast; `None` where it is not.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    fn open_file(&self, _name: &str) -> Result<Option<File>> {
+        Ok(None)
+    }
 
     /// Removes a file for good.
     ///

@@ -1,0 +1,100 @@
+//! The published test vector, and that all kinds of vectors agree.
+
+use super::*;
+
+/// States that differ from lane to lane.
+fn states() -> States {
+    let mut states = States::zero();
+    for lane in 0..LANES {
+        let bytes: Vec<u8> = (0..BLOCK).map(|i| (i * 37 + lane * 101) as u8).collect();
+        states.add(lane, 0, &bytes);
+    }
+    states
+}
+
+#[test]
+fn the_published_vector() {
+    // the reference implementation's test: word i is i*i*i + i*0x9e3779b9
+    let mut states = States::zero();
+    for i in 0..12_u32 {
+        let word = (i * i * i).wrapping_add(i.wrapping_mul(0x9e37_79b9));
+        states.add_to_all(4 * i as usize, &word.to_le_bytes());
+    }
+    dispatch(&mut states, Work::Permute);
+    let expected: [u32; 12] = [
+        0xba11_c85a,
+        0x91ba_d119,
+        0x380c_e880,
+        0xd24c_2c68,
+        0x3ece_ffea,
+        0x277a_921c,
+        0x4f73_a0bd,
+        0xda5a_9cd8,
+        0x84b6_73f0,
+        0x34e5_2ff7,
+        0x9e2b_ef49,
+        0xf41b_b8d6,
+    ];
+    for (word, expected) in states.0.iter().zip(expected) {
+        assert_eq!(*word, [expected; LANES]);
+    }
+}
+
+#[test]
+fn this_processors_vectors_agree_with_plain_numbers() {
+    for duty in [Duty::Absorb, Duty::Encrypt, Duty::Decrypt] {
+        let mut fast = states();
+        let mut plain = states();
+        let text: Vec<u8> = (0..LANES * 160).map(|i| (i * 11) as u8).collect();
+        let (mut a, mut b) = (text.clone(), text.clone());
+        {
+            let mut messages = parts(&mut a);
+            dispatch(
+                &mut fast,
+                Work::Blocks {
+                    messages: &mut messages,
+                    count: 10,
+                    duty,
+                    tag: 2,
+                },
+            );
+            let mut messages = parts(&mut b);
+            let work = Work::Blocks {
+                messages: &mut messages,
+                count: 10,
+                duty,
+                tag: 2,
+            };
+            perform::<Word>(&mut plain, work);
+        }
+        assert_eq!(fast.0, plain.0, "{duty:?}");
+        assert!(a == b, "{duty:?}");
+        assert_eq!(a == text, duty == Duty::Absorb);
+    }
+}
+
+#[test]
+fn a_lane_does_not_see_the_others() {
+    let mut together = states();
+    let mut long = vec![1; 16 * 9 + 3];
+    let mut short = vec![2; 5];
+    let mut messages: [&mut [u8]; LANES] = std::array::from_fn(|_| &mut [][..]);
+    messages[0] = &mut long;
+    messages[4] = &mut short;
+    together.run(&mut messages, Duty::Encrypt, 2, 0);
+    let mut alone = states();
+    let mut again = vec![2; 5];
+    let mut messages: [&mut [u8]; LANES] = std::array::from_fn(|_| &mut [][..]);
+    messages[4] = &mut again;
+    alone.run(&mut messages, Duty::Encrypt, 2, 0);
+    assert_eq!(short, again);
+    let of = |states: &States, lane: usize| states.0.map(|word| word[lane]);
+    assert_eq!(of(&together, 4), of(&alone, 4));
+    assert_eq!(of(&together, 7), of(&alone, 7));
+    assert_ne!(of(&together, 0), of(&alone, 0));
+}
+
+fn parts(text: &mut [u8]) -> [&mut [u8]; LANES] {
+    let mut parts = text.chunks_mut(160);
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
