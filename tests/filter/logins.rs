@@ -230,7 +230,7 @@ fn a_guard_that_was_killed_knows_its_bans_and_logins_go_on_meanwhile() {
     );
     let file = folder.path().join("guard.json");
     eventually("keeping the ban", || file.exists());
-    let before = guard.overview();
+    let before = guard.overview().bans;
     guard.kill();
     assert_eq!(
         login(&mut smtpd, 2, "198.51.100.7", &right, true),
@@ -238,7 +238,8 @@ fn a_guard_that_was_killed_knows_its_bans_and_logins_go_on_meanwhile() {
     );
     assert!(smtpd.any_log_line().contains("logins go on without it"));
     guard.restart();
-    assert_eq!(guard.overview(), before);
+    // the login meanwhile may be reported to it: that is no ban
+    assert_eq!(guard.overview().bans, before);
     // the filter asks again after a while
     let mut number = 3;
     eventually("the filter asking again", || {
