@@ -27,6 +27,7 @@ pub mod ctl;
 pub mod dns;
 pub mod encpipe;
 pub mod filter;
+pub mod guard;
 pub mod host;
 pub mod iso9660;
 pub mod mail;

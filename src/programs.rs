@@ -10,18 +10,19 @@ use clap_mangen::{
     roff::{Roff, roman},
 };
 
-use crate::{agent, ctl, encpipe, filter, host};
+use crate::{agent, ctl, encpipe, filter, guard, host};
 
 /// The names of the programs.
-pub const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 6] = [
     "encpipe",
     "ezmail",
     "ezmail-agent",
     "ezmail-filter",
+    "ezmail-guard",
     "mailctl",
 ];
 
-/// One of the five programs.
+/// One of the six programs.
 #[derive(Debug)]
 pub struct Program {
     /// Its name.
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Program> {
         program("ezmail", 1, host::cli::Cli::command()),
         program("ezmail-agent", 8, agent::cli::Cli::command()),
         program("ezmail-filter", 8, filter::Options::command()),
+        program("ezmail-guard", 8, guard::Options::command()),
         program("mailctl", 8, ctl::cli::Cli::command()),
     ]
 }

@@ -14,11 +14,12 @@ use crate::{
         Answers,
         model::{Smarthost, Tls},
     },
+    guard,
     mail::{
         address::{Address, DomainName, ROLES},
         dkim::Algorithm,
     },
-    util::secret::Secret,
+    util::{hash, secret::Secret},
 };
 
 /// Largest message that smtpd takes, in bytes, carriage returns not counted.
@@ -43,6 +44,8 @@ pub struct Facts {
     pub controller_password_hash: String,
     /// The secret that makes the return addresses of forwarded mail.
     pub srs_key: Secret,
+    /// The secret that dovecot shows ezmail-guard.
+    pub guard_secret: Secret,
     /// The DKIM keys that sign, at least one for each domain.
     pub dkim: Vec<DkimKey>,
 }
@@ -94,6 +97,7 @@ struct View<'a> {
     signatures: usize,
     controller_password_hash: &'a str,
     srs_key: &'a str,
+    guard: Guard<'a>,
     message_bytes: u64,
     scan_bytes: u64,
     task_timeout: u64,
@@ -120,6 +124,16 @@ struct Dns {
     trust_anchors: Vec<String>,
     /// Whether the root is among them.
     own_root: bool,
+}
+
+/// ezmail-guard, as dovecot reaches it.
+#[derive(Serialize)]
+struct Guard<'a> {
+    port: u16,
+    header: &'static str,
+    secret: &'a str,
+    /// Makes digests of passwords that mean nothing elsewhere.
+    nonce: String,
 }
 
 #[derive(Serialize)]
@@ -215,6 +229,12 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
         arc: sealers(facts)?,
         controller_password_hash: plain(&facts.controller_password_hash)?,
         srs_key: plain(facts.srs_key.expose()).context("the secret for forwarded mail")?,
+        guard: Guard {
+            port: guard::PORT,
+            header: guard::HEADER,
+            secret: plain(facts.guard_secret.expose())?,
+            nonce: hash::sha256(format!("nonce of {}", facts.guard_secret.expose())),
+        },
         message_bytes: MESSAGE_BYTES,
         scan_bytes: SCAN_BYTES,
         task_timeout: TASK_TIMEOUT,

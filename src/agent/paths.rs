@@ -31,6 +31,8 @@ pub struct Paths {
     pub spool: PathBuf,
     /// Where the filter keeps messages while they are judged.
     pub filter_spool: PathBuf,
+    /// What ezmail-guard keeps: bans, and where good logins came from.
+    pub guard: PathBuf,
     /// rspamd's socket for the filter, in a folder that only the filter's group passes.
     pub rspamd_socket: PathBuf,
     /// Where rspamd says who has sent more than one may.
@@ -59,6 +61,7 @@ impl Default for Paths {
             records: state.join("dns-records.txt"),
             spool: "/var/spool/smtpd".into(),
             filter_spool: state.join("filter"),
+            guard: state.join("guard"),
             rspamd: "/var/lib/rspamd".into(),
             valkey: "/var/lib/valkey".into(),
             journal: "/var/log/journal".into(),

@@ -106,6 +106,12 @@ const FILES: &[Kind] = &[
     open("etc/rspamd/override.d/worker-normal.inc", RSPAMD),
     open("etc/rspamd/override.d/worker-proxy.inc", RSPAMD),
     open("etc/dovecot/dovecot.conf", DOVECOT),
+    Kind {
+        path: "etc/dovecot/guard.conf",
+        reader: Some("dovecot"),
+        units: DOVECOT,
+        wanted: |_| true,
+    },
     open("etc/smtpd/mail.conf", SMTPD),
     open("etc/smtpd/mailname", SMTPD),
     Kind {

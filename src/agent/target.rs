@@ -64,6 +64,11 @@ impl Target {
         }
     }
 
+    /// The id of a user; `None` if there is no such user.
+    pub fn uid(&self, user: &str) -> Option<u32> {
+        find(&self.owners.users, user)
+    }
+
     /// The ids of an owner, or `None` where owners cannot be set: said once, on standard error.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, backup, check, daily, dkim, dns, domain, import, log, output,
-    queue, restore, roundtrip, server::Server, service, spam, status, user,
+    alias, answers, app_password, backup, ban, check, daily, dkim, dns, domain, import, log,
+    output, queue, restore, roundtrip, server::Server, service, spam, status, user,
 };
 use crate::programs;
 
@@ -28,6 +28,7 @@ Examples:
   mailctl alias add info@example.org alice@example.org
   mailctl dns check                    are the records published, and right?
   mailctl log alice@example.org        what became of her mail
+  mailctl ban list                     who guessed passwords and is kept out
   mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
@@ -64,6 +65,8 @@ enum Command {
     /// The answers file of this server
     #[command(subcommand)]
     Answers(answers::Answers),
+    #[command(subcommand)]
+    Ban(ban::BanCommand),
     /// Backups of the whole server
     #[command(subcommand)]
     Backup(backup::Backup),
@@ -135,6 +138,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Alias(command) => alias::run(command, &server),
         Command::AppPassword(command) => app_password::run(command, &server),
         Command::Answers(command) => answers::run(command, &server),
+        Command::Ban(command) => ban::run(command, &server),
         Command::Backup(command) => backup::run(command, &server),
         Command::Status { json } => show_status(json, &server),
         Command::Daily { show } => {

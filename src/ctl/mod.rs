@@ -7,6 +7,7 @@ pub mod answers;
 pub mod app_password;
 pub mod ask;
 pub mod backup;
+mod ban;
 pub mod check;
 pub mod cli;
 pub mod daily;

@@ -37,7 +37,7 @@ pub(super) fn registration(smtp_in: bool) -> String {
         ] {
             text.push_str(&format!("register|report|smtp-in|{event}\n"));
         }
-        for phase in ["data-line", "commit"] {
+        for phase in ["auth", "data-line", "commit"] {
             text.push_str(&format!("register|filter|smtp-in|{phase}\n"));
         }
     }
@@ -74,6 +74,11 @@ impl ReplyTo {
     /// The answer that lets smtpd go on.
     pub(super) fn proceed(self) -> String {
         self.prefix("filter-result") + "proceed\n"
+    }
+
+    /// The answer that lets smtpd go on with another parameter than the client gave.
+    pub(super) fn rewrite(self, parameter: &str) -> String {
+        self.prefix("filter-result") + "rewrite|" + parameter + "\n"
     }
 
     /// The answer that refuses with an SMTP reply such as `451 4.7.1 Try again later`.

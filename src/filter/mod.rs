@@ -12,13 +12,19 @@
 //!    its header changed (`rewrite`), one that does not is given back empty;
 //! 4. smtpd asks to commit and gets the verdict: proceed, or a reply with 4xx or 5xx.
 //!
+//! smtpd asks as well before it looks at a password (`logins`): who has failed too often is refused,
+//! and a flood of logins gets no more of smtpd's time than its `gate` lets through.
+//!
 //! Memory holds one line and a few buffers per message. Any `doubt` is a temporary failure:
 //! the sender keeps the message and tries again.
 
 mod answer;
+mod credentials;
 mod doubt;
+mod gate;
 mod headers;
 mod lines;
+mod logins;
 mod message;
 mod missing;
 mod output;
@@ -97,6 +103,11 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub senders: Option<PathBuf>,
 
+    /// The unix socket of ezmail-guard, which is asked before smtpd looks at a password; logins go on
+    /// without it where it does not answer
+    #[arg(long, value_name = "PATH", default_value = crate::guard::SOCKET)]
+    pub guard: PathBuf,
+
     /// Log more than one line a message
     #[arg(short, long)]
     pub verbose: bool,
@@ -116,15 +127,26 @@ pub fn run(options: Options) -> Result<()> {
         timeout: Duration::from_secs(options.timeout),
         signatures: options.signatures,
         hostname: options.hostname,
-        senders: options.senders.map(senders::Senders::new),
+        senders: options.senders.clone().map(senders::Senders::new),
     };
     let output = Arc::new(output::Output::new(Box::new(output)));
     let limit = usize::from(options.max_messages);
+    let known = options.senders.map(senders::Senders::new);
+    let key = *crate::util::random::bytes::<32>()?;
+    let logins = logins::Logins::new(options.guard, known, Arc::clone(&output));
     let spooling = message::Spooling {
         folder: options.spool,
         max_size: options.max_size,
     };
-    let mut server = server::Server::new(setting, spooling, limit, options.verbose, output);
+    let mut server = server::Server::new(
+        setting,
+        spooling,
+        limit,
+        logins,
+        key,
+        options.verbose,
+        output,
+    );
     server
         .run(&mut BufReader::with_capacity(64 * 1024, input))
         .context("talking to smtpd")

@@ -61,7 +61,7 @@ pub(super) enum Event<'a> {
     /// `link-tls`: version, cipher and strength, separated by colons.
     Tls(&'a [u8]),
     /// `link-auth`.
-    Auth { passed: bool, user: &'a [u8] },
+    Auth { result: Login, user: &'a [u8] },
     /// `tx-begin`: smtpd's number for the message.
     Begin(&'a [u8]),
     /// `tx-mail`: the sender, without brackets; empty for a bounce.
@@ -74,6 +74,25 @@ pub(super) enum Event<'a> {
     Other,
 }
 
+/// What came of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Login {
+    Passed,
+    Failed,
+    /// It could not be looked up.
+    Error,
+}
+
+impl Login {
+    fn of(result: &[u8]) -> Self {
+        match result {
+            b"pass" => Self::Passed,
+            b"fail" => Self::Failed,
+            _ => Self::Error,
+        }
+    }
+}
+
 /// A question and where its answer goes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Query<'a> {
@@ -84,6 +103,8 @@ pub(super) struct Query<'a> {
 /// The phases a filter is asked in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Phase<'a> {
+    /// AUTH: its method, and what the client sent with it, which may be its password.
+    Auth(&'a [u8]),
     /// One line of the message as the client sent it: dot-stuffed, without its newline. A line
     /// that is a single dot ends the message.
     DataLine(&'a [u8]),
@@ -133,12 +154,12 @@ fn report(mut fields: Fields<'_>) -> Result<Line<'_>, Malformed> {
             let bar = both.iter().rposition(|&b| b == b'|');
             let bar = bar.ok_or(Malformed::Missing("result"))?;
             Event::Auth {
-                passed: &both[bar + 1..] == b"pass",
+                result: Login::of(&both[bar + 1..]),
                 user: &both[..bar],
             }
         }
         b"link-auth" => Event::Auth {
-            passed: fields.next("result")? == b"pass",
+            result: Login::of(fields.next("result")?),
             user: fields.rest("username")?,
         },
         b"tx-begin" => Event::Begin(fields.rest("message-id")?),
@@ -165,6 +186,7 @@ fn query(mut fields: Fields<'_>) -> Result<Line<'_>, Malformed> {
     let to = ReplyTo::new(session, fields.id("token")?, version < (0, 5));
     let phase = match phase {
         b"data-line" => Phase::DataLine(fields.rest("line")?),
+        b"auth" => Phase::Auth(fields.rest("method")?),
         b"commit" => Phase::Commit,
         _ => Phase::Other,
     };
@@ -264,7 +286,7 @@ mod tests {
             (
                 format!("{prefix}link-auth|{id}|pass|a|b"),
                 Event::Auth {
-                    passed: true,
+                    result: Login::Passed,
                     user: b"a|b",
                 },
             ),
@@ -307,7 +329,7 @@ mod tests {
         assert_eq!(parsed, Ok(Line::Report { session, event }));
         let parsed = parse(b"report|0.6|1.0|smtp-in|link-auth|1|a|b|pass");
         let event = Event::Auth {
-            passed: true,
+            result: Login::Passed,
             user: b"a|b",
         };
         assert_eq!(parsed, Ok(Line::Report { session, event }));
@@ -321,6 +343,25 @@ mod tests {
             phase: Phase::DataLine(b"a|\xff\r|"),
         };
         assert_eq!(parse(line), Ok(Line::Query(query)));
+    }
+
+    #[test]
+    fn a_login_begins_with_its_method() {
+        let line = b"filter|0.7|1.0|smtp-in|auth|7641df9771b4ed00|1ef1c203cc576e5d|PLAIN AGEAYg==";
+        let query = Query {
+            to: to(),
+            phase: Phase::Auth(b"PLAIN AGEAYg=="),
+        };
+        assert_eq!(parse(line), Ok(Line::Query(query)));
+        for (result, login) in [("fail", Login::Failed), ("error", Login::Error)] {
+            let text = format!("report|0.7|1.0|smtp-in|link-auth|1|{result}|a");
+            let event = Event::Auth {
+                result: login,
+                user: b"a",
+            };
+            let session = Id(1);
+            assert_eq!(parse(text.as_bytes()), Ok(Line::Report { session, event }));
+        }
     }
 
     #[test]

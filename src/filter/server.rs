@@ -10,12 +10,14 @@ use std::{
 
 use super::{
     answer::{self, MAX_LINE, ReplyTo},
+    credentials::{self, Credentials},
     doubt::Doubt,
     lines::{self, Found},
+    logins::{self, Logins},
     message::{Decision, Intake, Job, Outcome, Setting, Spooling, conclude},
     output::{Output, log, printable},
     pool::Pool,
-    protocol::{self, Event, Id, Line, Phase, Query},
+    protocol::{self, Event, Id, Line, Login, Phase, Query},
     session::Known,
 };
 
@@ -29,6 +31,9 @@ pub(super) struct Server {
     output: Arc<Output>,
     pool: Pool<Job>,
     spooling: Spooling,
+    logins: Logins,
+    /// Makes digests of passwords that mean nothing elsewhere.
+    key: [u8; 32],
     host: Arc<str>,
     subsystems: Option<bool>,
     verbose: bool,
@@ -38,6 +43,8 @@ pub(super) struct Server {
 struct Session {
     known: Known,
     content: Content,
+    /// The digest of the password that is being looked at.
+    password: Option<String>,
 }
 
 /// How far the message of a session has come.
@@ -55,6 +62,8 @@ impl Server {
         setting: Setting,
         spooling: Spooling,
         limit: usize,
+        logins: Logins,
+        key: [u8; 32],
         verbose: bool,
         output: Arc<Output>,
     ) -> Self {
@@ -72,6 +81,8 @@ impl Server {
             output,
             pool,
             spooling,
+            logins,
+            key,
             host: Arc::from("localhost"),
             subsystems: None,
             verbose,
@@ -92,7 +103,7 @@ impl Server {
                 Ok(done) => done?,
                 Err(_) => log(format_args!(
                     "internal error, please report it; at: {}",
-                    printable(&line)
+                    credentials::shown(&line)
                 )),
             }
         }
@@ -109,7 +120,7 @@ impl Server {
             Err(error) => {
                 log(format_args!(
                     "a line from smtpd is malformed: {error}: {}",
-                    printable(line)
+                    credentials::shown(line)
                 ));
                 Ok(())
             }
@@ -141,6 +152,7 @@ impl Server {
             Event::Disconnect => {
                 if let Some(session) = self.sessions.remove(&id) {
                     session.content.drop_it();
+                    self.logins.done(id, None);
                 }
                 return;
             }
@@ -153,6 +165,29 @@ impl Server {
             std::mem::take(&mut session.content).drop_it();
         }
         session.known.learn(event);
+        if let Event::Auth { result, user } = event {
+            let address = session.known.client.address();
+            let password = session.password.take();
+            let told = (*result != Login::Error).then(|| logins::Ended {
+                address,
+                login: String::from_utf8_lossy(user).into_owned(),
+                passed: *result == Login::Passed,
+                password,
+            });
+            self.logins.done(id, told);
+        }
+    }
+
+    /// smtpd goes on with a login only when it is answered.
+    fn login(&mut self, to: ReplyTo, parameter: &[u8]) -> io::Result<()> {
+        let session = self.sessions.entry(to.session).or_default();
+        let credentials = Credentials::parse(parameter, &self.key);
+        session.password = credentials.password.clone();
+        self.logins.attempt(logins::Attempt {
+            to,
+            address: session.known.client.address(),
+            credentials,
+        })
     }
 
     fn answer(&mut self, query: &Query<'_>) -> io::Result<()> {
@@ -169,6 +204,7 @@ impl Server {
                     .push(line, &session.known, &self.spooling, &self.host);
                 Ok(())
             }
+            Phase::Auth(parameter) => self.login(to, parameter),
             Phase::Commit => self.output.send(self.commit(to).as_bytes()),
             Phase::Other => self.output.send(to.proceed().as_bytes()),
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::protocol::Event;
+use super::protocol::{Event, Login};
 
 /// Where a client connects from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +30,14 @@ pub(super) struct Client {
 }
 
 impl Client {
+    /// The address that it connects from, if smtpd has told it.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self.source {
+            Source::Ip(address) => Some(address),
+            Source::Unknown | Source::Local => None,
+        }
+    }
+
     /// Whether the message comes from one of our own users or programs, not from outside.
     pub(super) fn is_ours(&self) -> bool {
         self.user.is_some() || self.source == Source::Local
@@ -78,7 +86,10 @@ impl Known {
                 // what was said before in the clear does not count (RFC 3207, 4.2)
                 self.client.helo = None;
             }
-            Event::Auth { passed: true, user } => self.client.user = Some(user.to_vec()),
+            Event::Auth {
+                result: Login::Passed,
+                user,
+            } => self.client.user = Some(user.to_vec()),
             Event::Begin(id) => {
                 self.envelope = Envelope {
                     id: id.to_vec(),
@@ -94,7 +105,7 @@ impl Known {
                 address,
             } => self.envelope.recipients.push(address.to_vec()),
             Event::Reset => self.envelope = Envelope::default(),
-            Event::Auth { passed: false, .. }
+            Event::Auth { .. }
             | Event::Mail { .. }
             | Event::Rcpt { .. }
             | Event::Disconnect
@@ -192,12 +203,12 @@ mod tests {
         assert_eq!(client.tls, Some(tls));
         assert!(!client.is_ours());
         known.learn(&Event::Auth {
-            passed: false,
+            result: Login::Failed,
             user: b"x",
         });
         assert!(!known.client.is_ours());
         known.learn(&Event::Auth {
-            passed: true,
+            result: Login::Passed,
             user: b"a@example.org",
         });
         assert!(known.client.is_ours());

@@ -19,7 +19,13 @@ use crate::{
 };
 
 /// The programs that go into the image.
-pub const PROGRAMS: [&str; 4] = ["encpipe", "ezmail-agent", "ezmail-filter", "mailctl"];
+pub const PROGRAMS: [&str; 5] = [
+    "encpipe",
+    "ezmail-agent",
+    "ezmail-filter",
+    "ezmail-guard",
+    "mailctl",
+];
 
 /// Name of the tarball among a PKGBUILD's sources.
 pub const TARBALL: &str = "ezmail-programs.tar";

@@ -12,6 +12,7 @@ mod answers;
 mod app_password;
 mod backup;
 mod backup_settings;
+mod ban;
 mod check;
 mod daily;
 mod dkim;

@@ -48,11 +48,22 @@ impl Server {
 
     /// Calls `mailctl` with `input` on its standard input.
     pub fn call_with(&self, arguments: &[&str], input: &str) -> Called {
+        self.called(&[], arguments, input)
+    }
+
+    /// Calls `mailctl` with more variables in its environment.
+    pub fn call_in(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Called {
+        self.called(variables, arguments, "")
+    }
+
+    fn called(&self, variables: &[(&str, &str)], arguments: &[&str], input: &str) -> Called {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mailctl"))
             .arg("--root")
             .arg(self.world.path(""))
             .args(arguments)
             .env("COLUMNS", "80")
+            .env_remove("SSH_CONNECTION")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod crowd;
+mod logins;
 mod misbehaviour;
 mod rspamd;
 mod smtpd;

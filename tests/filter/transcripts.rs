@@ -28,6 +28,7 @@ fn the_handshake() {
     register|report|smtp-in|tx-rcpt
     register|report|smtp-in|tx-reset
     register|report|smtp-in|tx-rollback
+    register|filter|smtp-in|auth
     register|filter|smtp-in|data-line
     register|filter|smtp-in|commit
     register|ready

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What may listen, as `ss` names it: protocol, address, program.
-const LISTENING: [&str; 17] = [
+const LISTENING: [&str; 18] = [
     "tcp 0.0.0.0:22 sshd",
     "tcp [::]:22 sshd",
     "tcp 0.0.0.0:25 smtpd",
@@ -33,13 +33,16 @@ const LISTENING: [&str; 17] = [
     "tcp [::1]:53 kresd",
     // the password of its controller is in nobody's hands; an administrator comes by SSH
     "tcp 127.0.0.1:11334 rspamd",
+    // for dovecot, with a generated secret
+    "tcp 127.0.0.1:4001 ezmail-guard",
     "udp 127.0.0.1:53 kresd",
     "udp [::1]:53 kresd",
 ];
 
 /// The services that the page has figures of.
-const CONFINED: [&str; 8] = [
+const CONFINED: [&str; 9] = [
     "dovecot.service",
+    "ezmail-guard.service",
     "kres-cache-gc.service",
     "kresd@1.service",
     "nftables.service",
@@ -131,7 +134,7 @@ fn port_80_opens_while_a_name_is_proved_and_closes_by_itself() {
 #[test]
 fn a_ban_outlives_a_reload_and_is_for_the_mail_ports() {
     let (setting, _guard) = together();
-    for (family, set) in FAMILIES.into_iter().zip(["banned4", "banned6"]) {
+    for family in FAMILIES {
         let (banned, other) = (client(96, family), client(97, family));
         let knock = |source, port| {
             let knocks = setting
@@ -139,9 +142,11 @@ fn a_ban_outlives_a_reload_and_is_for_the_mail_ports() {
                 .knock(Some(source), appliance(family), port, 1);
             knocks.unwrap()[0]
         };
-        let element = format!("element inet ezmail {set}");
-        let ban = format!("nft add {element} '{{ {banned} timeout 10m }}'");
+        let ban = format!("mailctl ban add {banned} --for 1h");
         setting.appliance.run(&ban).unwrap();
+        eventually("the ban", Duration::from_secs(60), || {
+            (knock(banned, 25) == Knock::Silent).then_some(())
+        });
         for _ in 0..2 {
             for port in [25, 587, 993] {
                 assert_eq!(knock(banned, port), Knock::Silent, "{port} {family:?}");
@@ -150,9 +155,11 @@ fn a_ban_outlives_a_reload_and_is_for_the_mail_ports() {
             assert_eq!(knock(banned, 443), Knock::Refused, "{family:?}");
             setting.appliance.run("systemctl reload nftables").unwrap();
         }
-        let unban = format!("nft delete {element} '{{ {banned} }}'");
+        let unban = format!("mailctl ban remove {banned}");
         setting.appliance.run(&unban).unwrap();
-        assert_eq!(knock(banned, 25), Knock::Open, "{family:?}");
+        eventually("the end of the ban", Duration::from_secs(60), || {
+            (knock(banned, 25) == Knock::Open).then_some(())
+        });
     }
 }
 
@@ -196,7 +203,16 @@ fn nothing_leaves_a_core_file() {
     let (setting, _guard) = together();
     let pattern = setting.appliance.run("cat /proc/sys/kernel/core_pattern");
     assert_eq!(pattern.unwrap(), "|/bin/false\n");
-    for unit in ["dovecot", "kresd@1", "rspamd", "smtpd", "sshd", "valkey"] {
+    let units = [
+        "dovecot",
+        "ezmail-guard",
+        "kresd@1",
+        "rspamd",
+        "smtpd",
+        "sshd",
+        "valkey",
+    ];
+    for unit in units {
         let script = format!(
             "pid=$(systemctl show -P MainPID {unit}) && grep '^Max core file size' /proc/$pid/limits"
         );

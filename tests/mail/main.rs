@@ -14,6 +14,7 @@ mod captures;
 mod crowds;
 mod daily;
 mod forwarding;
+mod guessing;
 mod hardening;
 mod health;
 #[cfg(feature = "by-hand")]

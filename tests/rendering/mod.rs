@@ -46,6 +46,7 @@ pub fn facts(answers: &Answers) -> Facts {
         memory_mib: 1024,
         controller_password_hash: "$2$ersyc9cef59x3ezgdeqnxpth1qu6ad34$qm7mbdpccwr8nkrhp4hcid8beirtd6utf5ms3m9mj34kq4dhehpy".into(),
         srs_key: Secret::new("5f".repeat(32)),
+        guard_secret: Secret::new("a-secret-of-the-tests"),
         dkim: answers
             .domains
             .iter()

@@ -17,6 +17,7 @@ use crate::{
 pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Change>> {
     let (password, controller) = generated(input, "rspamd-controller")?;
     let (srs_key, srs) = generated(input, "srs-key")?;
+    let (guard_secret, guard) = generated(input, "guard")?;
     // the salt follows from the password, which is random: the file is the same at every apply
     let digest = hash::sha256(format!("salt of {}", password.expose()));
     let mut salt = [0; 20];
@@ -26,6 +27,7 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
         memory_mib: input.memory_mib,
         controller_password_hash: controller::hash(&password, &salt)?,
         srs_key,
+        guard_secret,
         dkim: keys
             .iter()
             .filter(|key| key.stage == Stage::Active)
@@ -51,10 +53,10 @@ pub(super) fn plan(input: &Input<'_>, keys: &[PublishedKey]) -> Result<Vec<Chang
             secret: file.secret,
         })
     });
-    Ok([controller, srs].into_iter().chain(files).collect())
+    Ok([controller, srs, guard].into_iter().chain(files).collect())
 }
 
-/// A secret of that name, made once and kept.
+/// A secret of that name, made once and kept in the file `name`.
 fn generated(input: &Input<'_>, name: &str) -> Result<(Secret, Change)> {
     let path = input.paths.state.join("secrets").join(name);
     let secret = match input.target.read(&path)? {

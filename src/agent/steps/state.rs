@@ -24,6 +24,7 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
         root(paths.state.join("tls"), 0o700),
         owned(paths.dkim.clone(), 0o750, "root", "_rspamd"),
         owned(paths.filter_spool.clone(), 0o700, "ezmail", "ezmail"),
+        owned(paths.guard.clone(), 0o700, "ezmail-guard", "ezmail-guard"),
         owned(paths.mail.clone(), 0o700, "vmail", "vmail"),
         // as their packages have them
         root(paths.spool.clone(), 0o711),

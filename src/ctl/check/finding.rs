@@ -62,6 +62,8 @@ pub enum Area {
     Queue,
     /// Users who have sent more messages than one may
     Limits,
+    /// Passwords that are guessed, and who is banned for it
+    Abuse,
     /// Whether the clock is right
     Clock,
     /// Memory, and processes that it was not enough for
@@ -94,6 +96,7 @@ impl Area {
             Self::Certificate => "Certificate",
             Self::Queue => "Queue",
             Self::Limits => "Limits of sending",
+            Self::Abuse => "Abuse",
             Self::Clock => "Clock",
             Self::Memory => "Memory",
             Self::State => "State volume",

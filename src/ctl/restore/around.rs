@@ -12,9 +12,10 @@ use crate::{
 };
 
 /// What uses the state, and must not while it is exchanged.
-const USERS: [&str; 14] = [
+const USERS: [&str; 15] = [
     services::TARGET,
     "smtpd.service",
+    "ezmail-guard.service",
     "dovecot.service",
     "rspamd.service",
     "valkey.service",

@@ -12,6 +12,7 @@ use crate::{
         switch::{self, Layout},
     },
     ctl::{
+        ban,
         check::{self, area, finding::Area},
         daily::snapshot::Snapshot,
         dkim,
@@ -54,6 +55,7 @@ pub fn report(server: &Server) -> Result<Report> {
         backup: None,
         before: None,
         queue: None,
+        bans: None,
         today: None,
         dkim: Vec::new(),
         last_check: None,
@@ -94,6 +96,7 @@ impl Report {
         if server.is_live() {
             self.up = noted(area::uptime(), &mut unknown);
             self.queue = noted(area::queue::ask(), &mut unknown);
+            self.bans = noted(ban::overview(server), &mut unknown);
             self.today = noted(today::ask(), &mut unknown);
         }
         self.unknown = unknown;

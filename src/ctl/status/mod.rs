@@ -11,9 +11,12 @@ use serde::Serialize;
 pub use gather::report;
 pub use today::Today;
 
-use super::check::{
-    area::{queue::Queue, size, span},
-    finding::{Finding, State},
+use super::{
+    ban,
+    check::{
+        area::{queue::Queue, size, span},
+        finding::{Finding, State},
+    },
 };
 use crate::{
     agent::{
@@ -22,6 +25,7 @@ use crate::{
         status::{MEMORY, Outcome, Status as Agent},
     },
     backup::{report::Report as Backed, switch::Before},
+    guard::Overview,
 };
 
 /// Of what the agent said, and of a list, so many lines are shown.
@@ -54,6 +58,8 @@ pub struct Report {
     pub before: Option<Before>,
     /// What waits.
     pub queue: Option<Queue>,
+    /// Who is banned, and whose password is guessed; not known where the guard does not answer.
+    pub bans: Option<Overview>,
     /// The mail since midnight.
     pub today: Option<Today>,
     /// DKIM keys that wait for something, a line each.
@@ -103,6 +109,9 @@ impl Report {
         let mut lines = Vec::new();
         self.setup(&mut lines);
         self.mail(&mut lines);
+        if let Some(bans) = self.bans.as_ref().and_then(ban::summary) {
+            lines.push(("Bans", bans));
+        }
         if self.hostname.is_some() {
             lines.push(("Backup", self.backed()));
         }
@@ -328,6 +337,7 @@ mod tests {
             backup: None,
             before: None,
             queue: Some(Queue::default()),
+            bans: Some(Overview::default()),
             today: Some(Today {
                 accepted: 12,
                 refused: 3,

@@ -1,5 +1,6 @@
 //! The areas.
 
+mod abuse;
 mod answers;
 mod backup;
 mod certificate;
@@ -57,6 +58,7 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
         Area::Certificate => certificate::check(cx),
         Area::Queue => queue::check(cx),
         Area::Limits => limits::check(cx),
+        Area::Abuse => abuse::check(cx),
         Area::Clock => clock::check(),
         Area::Memory => memory::check(),
         Area::State => state::check(cx),
