@@ -91,7 +91,7 @@ impl Home {
 #[test]
 fn backups_are_made_listed_verified_and_removed() {
     let home = Home::new();
-    insta::assert_snapshot!(home.create(), @"backup mail.example.org_TIME: 17 files, SIZE; SIZE written to STORE");
+    insta::assert_snapshot!(home.create(), @"backup mail.example.org_TIME: 18 files, SIZE; SIZE written to STORE");
     let mode = home
         .passphrase_file()
         .metadata()
