@@ -109,7 +109,8 @@ const FILES: &[Kind] = &[
     Kind {
         path: "etc/dovecot/guard.conf",
         reader: Some("dovecot"),
-        units: DOVECOT,
+        // both have the secret
+        units: &["ezmail-guard.service", "dovecot.service"],
         wanted: |_| true,
     },
     open("etc/smtpd/mail.conf", SMTPD),

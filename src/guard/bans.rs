@@ -127,6 +127,11 @@ impl Bans {
 
     /// Forgets what ended long ago.
     pub(super) fn forget(&mut self, now: i64) {
+        // given while the clock was ahead: it lasts as long as it was meant to
+        for ban in self.0.values_mut().filter(|ban| ban.since > now) {
+            ban.until = now + (ban.until - ban.since);
+            ban.since = now;
+        }
         self.0.retain(|_, ban| ban.until + REMEMBERED > now);
     }
 
@@ -138,7 +143,8 @@ impl Bans {
 
     fn put(&mut self, ban: Ban) -> Ban {
         if self.0.len() >= MOST && !self.0.contains_key(&ban.network) {
-            let first = self.0.values().min_by_key(|b| b.until).map(|b| b.network);
+            let ends = |ban: &&Ban| (ban.by_hand, ban.until);
+            let first = self.0.values().min_by_key(ends).map(|b| b.network);
             first.map(|network| self.0.remove(&network));
         }
         self.0.insert(ban.network, ban.clone());

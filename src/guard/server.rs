@@ -27,7 +27,7 @@ use super::{
     limits::LONGEST,
     network::{seen, shown},
     policy::{self, Command, Said},
-    wire::{LINE, Overview, Reply, Request},
+    wire::{Overview, REQUEST, Reply, Request},
 };
 use crate::util::time;
 
@@ -215,7 +215,7 @@ fn line(shared: &Shared, stream: UnixStream) -> Result<()> {
     stream.set_read_timeout(Some(SOCKET_PATIENCE))?;
     stream.set_write_timeout(Some(SOCKET_PATIENCE))?;
     let mut text = String::new();
-    let read = BufReader::new((&stream).take(LINE)).read_line(&mut text);
+    let read = BufReader::new((&stream).take(REQUEST)).read_line(&mut text);
     // who has gone or says nothing wants nothing
     if read.unwrap_or(0) == 0 {
         return Ok(());

@@ -22,6 +22,8 @@ pub const SOCKET: &str = "/run/ezmail-guard/guard.sock";
 
 /// The longest line of either side.
 pub(super) const LINE: u64 = 16 << 20;
+/// The longest request: anybody on this machine can send one.
+pub(super) const REQUEST: u64 = 64 << 10;
 
 /// What the guard is asked or told. smtpd's filter asks and reports; the rest is for root.
 #[derive(Debug, Serialize, Deserialize)]

@@ -7,10 +7,12 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{ErrorKind, Read},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use anyhow::{Context as _, Result};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::system::span;
@@ -95,7 +97,11 @@ pub fn over(server: &Server, now: i64) -> Result<Vec<Over>> {
 /// None if it has gone meanwhile.
 fn read(path: &Path) -> Result<Option<Over>> {
     let reading = || format!("reading {}", path.display());
-    let file = match File::open(path) {
+    let mut options = File::options();
+    // whatever rspamd's user may have put there
+    let plain = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
+    options.read(true).custom_flags(plain.bits().cast_signed());
+    let file = match options.open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.with_context(reading)?,
     };
