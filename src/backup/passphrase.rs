@@ -120,6 +120,26 @@ pub fn normal(typed: &str) -> Secret {
     }
 }
 
+/// The passphrase in the text of a file: one that was made here may be in groups and on several lines,
+/// as on the recovery sheet; of any other the first line counts.
+pub fn written(text: &str) -> Secret {
+    let all = normal(text);
+    match is_generated(all.expose()) {
+        true => all,
+        false => normal(text.lines().next().unwrap_or("")),
+    }
+}
+
+/// Reads the file that somebody wrote a passphrase into, see [`written`].
+///
+/// # Errors
+/// When it cannot be read, is no text, or has none in it; the message names it.
+pub fn of_file(file: &Path) -> Result<Passphrase> {
+    let what = || format!("reading the passphrase from {}", file.display());
+    let text = zeroize::Zeroizing::new(files::read_to_string(file).with_context(what)?);
+    Passphrase::new(written(&text).expose().as_bytes().to_vec()).with_context(what)
+}
+
 /// Whether it looks like one that was made here.
 fn is_generated(text: &str) -> bool {
     text.len() == DIGITS && text.bytes().all(|b| b.is_ascii_hexdigit())
@@ -141,6 +161,21 @@ pub fn reference(passphrase: &Secret) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sheet_that_was_typed_line_by_line_is_one_passphrase() {
+        let made = "0123456789abcdef".repeat(4);
+        let rows = "0123 4567 89AB CDEF\n".repeat(4);
+        assert_eq!(written(&rows).expose(), made);
+        assert_eq!(
+            written(&format!(" {made}\nfor mail.example.org\n")).expose(),
+            made
+        );
+        assert_eq!(
+            written(" a long one of my own \r\nx\n").expose(),
+            "a long one of my own"
+        );
+    }
 
     #[test]
     fn its_files_are_known_and_no_others() {

@@ -109,7 +109,7 @@ fn the_ssh_key_says_where_it_goes() {
     nothing else.
 
     This key is lost with the server. For that day, let a second one in there now, and keep
-    its private half with the recovery sheet: ssh-keygen -t ed25519 -f backup_ed25519
+    its private half with the recovery sheet: ssh-keygen -t ed25519 -N '' -f backup_ed25519
     "#);
     let json = server.good(&["backup", "ssh-key", "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();

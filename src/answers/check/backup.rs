@@ -143,7 +143,7 @@ fn first_line(text: &Secret) -> &str {
 }
 
 fn passphrase_of(value: &Text<'_>, text: &Secret, cx: &mut Context<'_>) -> Option<Secret> {
-    let normal = passphrase::normal(first_line(text));
+    let normal = passphrase::written(text.expose());
     let line = normal.expose();
     let length = line.chars().count();
     let problem = match password::check_strength(line, &[]) {

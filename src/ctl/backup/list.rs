@@ -108,16 +108,22 @@ pub(super) fn run(args: &Args, server: &Server) -> Result<ExitCode> {
         unfinished: unfinished(&listed),
         backups: lines,
     };
+    let unreadable = |line: &Line| matches!(line.inside, Inside::Unreadable { .. });
+    // a check found something
+    let status = match list.backups.iter().any(unreadable) {
+        true => ExitCode::from(3),
+        false => ExitCode::SUCCESS,
+    };
     if args.json {
         output::json(&list)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(status);
     }
     let zone = match server.answers() {
         Ok(answers) => schedule::zone(&answers.timezone)?,
         Err(_) => jiff::tz::TimeZone::UTC,
     };
     output::text(&text(&list, &zone))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(status)
 }
 
 fn inside(header: Header) -> Inside {

@@ -115,7 +115,7 @@ impl Place {
 /// When there is none.
 pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
     if let Some(file) = file {
-        return Key::derive(&Passphrase::from_file(file)?);
+        return Key::derive(&passphrase::of_file(file)?);
     }
     let state = server.target.path(&server.paths.state);
     if let Some(own) = passphrase::read(&state)? {

@@ -64,7 +64,7 @@ fn text(key: &str, target: &Location) -> String {
         "{key}\n\nPut this line into the file .ssh/authorized_keys of the user {user} on the\n\
          machine that {target}\nis on. With 'restrict,command=\"internal-sftp\" ' before it, the key \
          opens SFTP and\nnothing else.\n\nThis key is lost with the server. For that day, let a second one in there now, \
-         and keep\nits private half with the recovery sheet: ssh-keygen -t ed25519 -f backup_ed25519\n",
+         and keep\nits private half with the recovery sheet: ssh-keygen -t ed25519 -N '' -f backup_ed25519\n",
         user = target.user
     )
 }

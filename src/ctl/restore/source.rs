@@ -85,7 +85,7 @@ impl Source {
 /// When there is none.
 fn passphrases(file: Option<&Path>, layout: &Layout) -> Result<Vec<Passphrase>> {
     if let Some(file) = file {
-        return Ok(vec![Passphrase::from_file(file)?]);
+        return Ok(vec![passphrase::of_file(file)?]);
     }
     let own = passphrase::all(layout.state())?;
     if !own.is_empty() {
@@ -93,7 +93,7 @@ fn passphrases(file: Option<&Path>, layout: &Layout) -> Result<Vec<Passphrase>> 
         return own.into_iter().map(bytes).collect();
     }
     let typed = ask::secret("Passphrase of the backup: ")?;
-    let typed = passphrase::normal(typed.lines().next().unwrap_or(""));
+    let typed = passphrase::written(&typed);
     let bytes = typed.expose().as_bytes().to_vec();
     let typed = Passphrase::new(bytes).context(
         "this server has no passphrase of backups: name a file with it, --passphrase-file FILE",
