@@ -24,7 +24,7 @@ use std::{
 
 use faults::{FAULTS, KILLS, comes_back, fill_the_disk, restarts};
 use ledger::Ledger;
-use random::Random;
+use random::{Deck, Random};
 use senders::Senders;
 use world::{
     World,
@@ -97,10 +97,16 @@ fn full_what_got_250_is_not_lost() {
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut deck) = (Ledger::default(), Deck::default());
     let mut machine = machine;
     for round in 0..ROUNDS {
-        machine = self::round(&setting, machine, round, &mut random, &mut ledger);
+        machine = self::round(
+            &setting,
+            machine,
+            round,
+            (&mut random, &mut deck),
+            &mut ledger,
+        );
     }
     settle(&machine);
     ledger.look(&setting.world, &machine);
@@ -121,17 +127,20 @@ fn round(
     setting: &Setting,
     machine: Appliance,
     round: usize,
-    random: &mut Random,
+    (random, deck): (&mut Random, &mut Deck),
     ledger: &mut Ledger,
 ) -> Appliance {
     let start = Instant::now();
     let first = round * PER_ROUND;
+    let (half, end) = (first + PER_ROUND / 2, first + PER_ROUND);
     thread::scope(|scope| {
-        let senders = Senders::start(scope, &setting.world, first..first + PER_ROUND);
-        let faults = faults(&machine, &senders, random, ledger);
-        // some are taken and the others are not, so that the cut comes in the middle
-        let wanted = random.between(PER_ROUND / 2, PER_ROUND * 9 / 10);
-        senders.wait_for(wanted, LATE);
+        let senders = Senders::start(scope, &setting.world);
+        senders.give(first..half);
+        let faults = faults(&machine, &senders, (random, deck), ledger);
+        // however long that took, there is enough left for a cut in the middle
+        senders.give(half..end);
+        let some = random.between(2, PER_ROUND / 3);
+        senders.wait_for(senders.taken() + some, LATE);
         thread::sleep(Duration::from_millis(random.below(1500) as u64));
         let taken = senders.taken();
         machine.kill().unwrap();
@@ -151,13 +160,14 @@ fn round(
 fn faults(
     machine: &Appliance,
     senders: &Senders,
-    random: &mut Random,
+    (random, deck): (&mut Random, &mut Deck),
     ledger: &mut Ledger,
 ) -> Vec<&'static str> {
     let mut done = Vec::new();
     for _ in 0..FAULTS {
         senders.wait_for(senders.taken() + random.between(1, 6), LATE);
-        let number = random.below(KILLS.len() + 1);
+        // one more than there are: the disk
+        let number = deck.draw(KILLS.len() + 1, random);
         if let Some(kill) = KILLS.get(number) {
             done.push(kill.name);
             ledger.complaints.extend(comes_back(machine, kill));

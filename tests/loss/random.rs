@@ -5,6 +5,21 @@ use std::env;
 /// A generator (xorshift).
 pub struct Random(u64);
 
+/// Numbers that come in another order each time around, but all of them.
+#[derive(Default)]
+pub struct Deck(Vec<usize>);
+
+impl Deck {
+    /// The next of those below `end`.
+    pub fn draw(&mut self, end: usize, random: &mut Random) -> usize {
+        if self.0.is_empty() {
+            self.0.extend(0..end);
+        }
+        let at = random.below(self.0.len());
+        self.0.swap_remove(at)
+    }
+}
+
 impl Random {
     /// With the seed of `EZMAIL_SEED`, or the usual one.
     pub fn new() -> Self {

@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, Scope},
     time::{Duration, Instant},
@@ -81,8 +81,11 @@ pub struct Senders {
     shared: Arc<Shared>,
 }
 
+#[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    /// How many messages they have been given.
+    given: AtomicUsize,
     waiting: Mutex<VecDeque<Number>>,
     sent: Mutex<Sent>,
 }
@@ -92,17 +95,9 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Senders {
-    /// Begins to send these.
-    pub fn start<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        world: &'scope World,
-        numbers: Range<usize>,
-    ) -> Self {
-        let shared = Arc::new(Shared {
-            stop: AtomicBool::new(false),
-            waiting: Mutex::new(numbers.map(Number).collect()),
-            sent: Mutex::default(),
-        });
+    /// Starts them, with nothing to send.
+    pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, world: &'scope World) -> Self {
+        let shared = Arc::<Shared>::default();
         for sender in 0..SENDERS {
             let shared = shared.clone();
             scope.spawn(move || shared.work(world, sender));
@@ -110,17 +105,24 @@ impl Senders {
         Self { shared }
     }
 
+    /// Gives them these to send.
+    pub fn give(&self, numbers: Range<usize>) {
+        self.shared.given.fetch_add(numbers.len(), Ordering::SeqCst);
+        held(&self.shared.waiting).extend(numbers.map(Number));
+    }
+
     /// How many were taken so far.
     pub fn taken(&self) -> usize {
         held(&self.shared.sent).taken.len()
     }
 
-    /// Waits until so many were taken, or for that time; how many were.
+    /// Waits until so many were taken, or all there are, or for that time; how many were.
     pub fn wait_for(&self, count: usize, limit: Duration) -> usize {
         let deadline = Instant::now() + limit;
         loop {
             let taken = self.taken();
-            if taken >= count || Instant::now() > deadline {
+            let wanted = count.min(self.shared.given.load(Ordering::SeqCst));
+            if taken >= wanted || Instant::now() > deadline {
                 return taken;
             }
             thread::sleep(Duration::from_millis(100));
@@ -225,11 +227,7 @@ fn is_acceptance(text: &str) -> bool {
 
 #[test]
 fn the_answers_of_two_messages_are_told_apart() {
-    let shared = Shared {
-        stop: AtomicBool::new(false),
-        waiting: Mutex::default(),
-        sent: Mutex::default(),
-    };
+    let shared = Shared::default();
     let talk = |replies: &[(&str, u16, &str)], ended: Option<&str>| -> Talk {
         let replies: Vec<_> = replies
             .iter()

@@ -1,4 +1,4 @@
-//! Odd messages, some seventy: each arrives as it was sent.
+//! A hundred odd messages: each arrives as it was sent.
 
 use std::{collections::BTreeMap, thread, time::Instant};
 
