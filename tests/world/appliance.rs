@@ -19,10 +19,13 @@ use ezmail::{
 
 use super::{
     World,
-    addresses::{DOMAINS, FAMILIES, HOSTNAME, appliance, gateway, prefix, resolver},
+    addresses::{
+        DOMAINS, FAMILIES, Family, HOSTNAME, appliance, gateway, prefix, resolver, second_appliance,
+    },
     client::Login,
     namespace::program,
     shell::{Ran, Shell, attach},
+    zones::SECOND_HOSTNAME,
 };
 
 /// The first user, who is also the postmaster; of the first domain.
@@ -33,6 +36,13 @@ pub const ALICE_ALIAS: &str = "al@example.net";
 pub const BOB: Login<'static> = ("bob@example.net", "seven quiet lamps by a river");
 /// An address that leads to both.
 pub const BOTH: &str = "info@example.org";
+
+/// The mail domain of the second appliance.
+pub const SECOND_DOMAIN: &str = "second.org";
+/// The first user of the second appliance, who is also its postmaster.
+pub const CAROL: Login<'static> = ("carol@second.org", "amber kites above the harbour");
+/// Its second user.
+pub const DAVE: Login<'static> = ("dave@second.org", "nine copper bells at midnight");
 
 /// The ports where the world is served.
 pub const PORTS: [u16; 4] = [25, 465, 587, 993];
@@ -63,8 +73,46 @@ impl Default for Kind {
     }
 }
 
+/// Which of a world's appliances one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The only one of most worlds.
+    First,
+    /// [`SECOND_HOSTNAME`], on a tap of its own.
+    Second,
+}
+
+impl Place {
+    /// Its address.
+    pub fn address(self, family: Family) -> IpAddr {
+        match self {
+            Self::First => appliance(family),
+            Self::Second => second_appliance(family),
+        }
+    }
+
+    /// Its tap, and the hardware address of its network card.
+    fn card(self) -> (&'static str, &'static str) {
+        match self {
+            Self::First => (super::TAPS[0], "52:54:00:00:00:10"),
+            Self::Second => (super::TAPS[1], "52:54:00:00:00:11"),
+        }
+    }
+
+    /// Where its answers, its serial log and its shell's socket lie.
+    fn folder(self, world: &World) -> Result<PathBuf> {
+        let folder = match self {
+            Self::First => world.folder().to_owned(),
+            Self::Second => world.folder().join("second"),
+        };
+        files::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+}
+
 /// A running appliance.
 pub struct Appliance {
+    place: Place,
     machine: Mutex<Machine>,
     shell: Mutex<Shell>,
 }
@@ -106,17 +154,6 @@ pub fn admin_key(world: &World) -> Result<PathBuf> {
 
 /// An answers file that fits the world.
 pub fn answers(world: &World) -> Result<String> {
-    let list = |items: &[String]| {
-        let items: Vec<String> = items.iter().map(|i| format!("\"{i}\"")).collect();
-        format!("[{}]", items.join(", "))
-    };
-    let user = |login: Login<'_>, more: &str| -> Result<String> {
-        let hash = password::hash(login.1)?;
-        Ok(format!(
-            "\n[[user]]\naddress = \"{}\"\npassword_hash = \"{hash}\"\n{more}",
-            login.0
-        ))
-    };
     let mut text = format!("hostname = \"{HOSTNAME}\"\npostmaster = \"{}\"\n", ALICE.0);
     for domain in DOMAINS {
         text.push_str(&format!("\n[[domain]]\nname = \"{domain}\"\n"));
@@ -127,25 +164,48 @@ pub fn answers(world: &World) -> Result<String> {
         "\n[[alias]]\naddress = \"{BOTH}\"\nto = {}\n",
         list(&[ALICE.0.to_owned(), BOB.0.to_owned()])
     ));
-    text.push_str(&format!(
-        "\n[dns]\nforwarders = {}\ntrust_anchors = {}\n",
+    text.push_str(&surroundings(world, Place::First)?);
+    Ok(text)
+}
+
+/// An answers file for the second appliance.
+pub fn second_answers(world: &World) -> Result<String> {
+    Ok(format!(
+        "hostname = \"{SECOND_HOSTNAME}\"\npostmaster = \"{}\"\n\n\
+         [[domain]]\nname = \"{SECOND_DOMAIN}\"\n{}{}{}",
+        CAROL.0,
+        user(CAROL, "")?,
+        user(DAVE, "")?,
+        surroundings(world, Place::Second)?
+    ))
+}
+
+fn list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|i| format!("\"{i}\"")).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn user(login: Login<'_>, more: &str) -> Result<String> {
+    let hash = password::hash(login.1)?;
+    Ok(format!(
+        "\n[[user]]\naddress = \"{}\"\npassword_hash = \"{hash}\"\n{more}",
+        login.0
+    ))
+}
+
+/// What an answers file has of the world: resolvers, the administrator, addresses.
+fn surroundings(world: &World, place: Place) -> Result<String> {
+    let key = files::read_to_string(&admin_key(world)?.with_extension("pub"))?;
+    Ok(format!(
+        "\n[dns]\nforwarders = {}\ntrust_anchors = {}\n\
+         \n[ssh]\nauthorized_keys = {}\n\
+         \n[network]\naddress = {}\ngateway = {}\n",
         list(&FAMILIES.map(|f| resolver(f).to_string())),
         list(&[world.trust_anchor().to_owned()]),
-    ));
-    text.push_str(&format!(
-        "\n[ssh]\nauthorized_keys = {}\n",
-        list(&[
-            files::read_to_string(&admin_key(world)?.with_extension("pub"))?
-                .trim()
-                .to_owned()
-        ]),
-    ));
-    text.push_str(&format!(
-        "\n[network]\naddress = {}\ngateway = {}\n",
-        list(&FAMILIES.map(|f| format!("{}/{}", appliance(f), prefix(f)))),
+        list(&[key.trim().to_owned()]),
+        list(&FAMILIES.map(|f| format!("{}/{}", place.address(f), prefix(f)))),
         list(&FAMILIES.map(|f| gateway(f).to_string())),
-    ));
-    Ok(text)
+    ))
 }
 
 impl Appliance {
@@ -168,7 +228,20 @@ impl Appliance {
         answers: Option<&str>,
         adjust: impl FnOnce(&mut Config),
     ) -> Result<Self> {
-        let folder = world.folder();
+        Self::boot_at(Place::First, kind, world, iso, answers, adjust)
+    }
+
+    /// As [`Self::boot_with`], in that place of the world.
+    pub fn boot_at(
+        place: Place,
+        kind: Kind,
+        world: &World,
+        iso: &Path,
+        answers: Option<&str>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<Self> {
+        let folder = place.folder(world)?;
+        let (tap, mac) = place.card();
         let mut config = Config::new(Some(iso), &folder.join("serial.log"));
         config.memory_mib = kind.memory_mib;
         config.firmware = kind.firmware;
@@ -187,8 +260,8 @@ impl Appliance {
             config.extra_args.extend(["-rtc".into(), base.into()]);
         }
         config.network = Network::Tap {
-            ifname: super::TAPS[0].to_owned(),
-            mac: "52:54:00:00:00:10".to_owned(),
+            ifname: tap.to_owned(),
+            mac: mac.to_owned(),
             netns: Some(world.namespace().path().to_owned()),
         };
         let socket = folder.join("shell.sock");
@@ -197,6 +270,7 @@ impl Appliance {
         let machine = Machine::start(&config)?;
         let shell = Shell::connect(&socket)?;
         Ok(Self {
+            place,
             machine: Mutex::new(machine),
             shell: Mutex::new(shell),
         })
@@ -226,7 +300,7 @@ impl Appliance {
         let deadline = Instant::now() + BOOT;
         for family in FAMILIES {
             for port in PORTS {
-                self.wait_for_port(world, appliance(family), port, deadline)?;
+                self.wait_for_port(world, self.place.address(family), port, deadline)?;
             }
         }
         Ok(())

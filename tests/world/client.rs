@@ -26,6 +26,7 @@ pub struct Client<'a> {
     number: u8,
     family: Family,
     server: IpAddr,
+    answer: u64,
 }
 
 /// A TCP port, and how TLS begins there.
@@ -189,7 +190,15 @@ impl<'a> Client<'a> {
             number,
             family,
             server: appliance(family),
+            answer: ANSWER,
         }
+    }
+
+    /// The same client, who does not wait longer than so many seconds for an answer to what it says.
+    #[must_use]
+    pub fn impatient(mut self, seconds: u64) -> Self {
+        self.answer = seconds;
+        self
     }
 
     /// The same client, who speaks to another server than the appliance.
@@ -206,7 +215,7 @@ impl<'a> Client<'a> {
             "host": self.server,
             "port": port,
             "implicit": implicit,
-            "timeout": ANSWER,
+            "timeout": self.answer,
             "steps": steps.iter().map(Step::json).collect::<Vec<_>>(),
         });
         let result = self.namespace.python("smtp.py", &order, TALK)?;

@@ -99,7 +99,8 @@ def marks(client, folder):
             flags = re.search(r"FLAGS \(([^)]*)\)", part[0].decode()).group(1).split()
             # who looks first is no difference
             flags = sorted(set(flags) - {"\\Recent"})
-            header = part[1].decode().split(":", 1)[1].strip()
+            # empty without such a field
+            header = part[1].decode("utf-8", "replace").partition(":")[2].strip()
             found.append([header, flags])
     return found
 
