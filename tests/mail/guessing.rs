@@ -73,12 +73,15 @@ fn guessing_ends_in_a_ban_for_the_mail_ports() {
         // over both, and each time another password
         let mut guesses = 0;
         while ban_of(setting, guesser).is_none() {
-            assert!(guesses < 12, "{:?}", bans(setting));
+            assert!(guesses < 60, "{:?}", bans(setting));
             let password = format!("guessed-{guesses}-{family:?}");
             let login = (BOB.0, password.as_str());
             match guesses % 2 {
                 0 => assert!(!by_imap(setting, 100, family, login)),
-                _ => assert_eq!(by_smtp(setting, 100, family, Step::Plain(login)), 535),
+                // so many in a minute are looked at; others are refused unseen
+                _ => {
+                    assert!([535, 501].contains(&by_smtp(setting, 100, family, Step::Plain(login))))
+                }
             }
             guesses += 1;
             // smtpd's filter reports it without waiting
