@@ -39,7 +39,7 @@ impl Number {
 
     /// Who gets it.
     pub fn to(self) -> Login<'static> {
-        if self.0 % 2 == 0 { ALICE } else { BOB }
+        if self.0.is_multiple_of(2) { ALICE } else { BOB }
     }
 
     /// The sender in its envelope, which tells its answers from those of others.
@@ -199,12 +199,11 @@ impl Shared {
                     }
                     sent.taken.insert(number, reply.text.clone());
                 }
+                // it follows what was put off before
+                (Some(_), 503) => {}
                 (Some(number), 500..) => {
-                    // 503 follows what was put off before
-                    if reply.code != 503 {
-                        let odd = format!("{}: {reply:?}", number.id());
-                        sent.odd.push(odd);
-                    }
+                    let odd = format!("{}: {reply:?}", number.id());
+                    sent.odd.push(odd);
                 }
                 (Some(_), 400..) => sent.put_off += 1,
                 _ => {}
