@@ -317,7 +317,7 @@ print(sum(n for code, n in told.items() if code.isdigit()), dict(told))
 ";
 
 #[test]
-fn a_flood_of_logins_stops_no_delivery() {
+fn full_a_flood_of_logins_stops_no_delivery() {
     let (setting, _guard) = alone();
     let run = |script: &str| setting.appliance.run(script).unwrap();
     // who is known there, and where mail comes from
