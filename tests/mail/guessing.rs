@@ -373,7 +373,8 @@ fn full_a_flood_of_logins_stops_no_delivery() {
                   grep -c 'authentication user=bob@example.net result=permfail' || true";
     let looked: u64 = run(looked).trim().parse().unwrap();
     println!("{tried} logins were tried, smtpd has looked at the passwords of {looked} at most");
-    assert!(tried > 50, "{said}");
+    // on a slow machine many get no answer in time, though smtpd has looked at them
+    assert!(tried.max(looked) > 50, "{said}");
     // 10 of each of the 20 addresses until its ban, and some that were under way
     assert!(looked < 400, "{looked}");
     // and the daily mail would tell
