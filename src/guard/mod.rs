@@ -13,6 +13,7 @@ mod bans;
 mod book;
 mod firewall;
 mod good;
+mod housekeeper;
 mod kept;
 mod limits;
 mod network;
@@ -131,7 +132,7 @@ pub fn run(options: Options) -> Result<()> {
     thread::spawn(move || server::http(for_http, http));
     let for_socket = shared.clone();
     thread::spawn(move || server::socket(for_socket, socket));
-    server::Housekeeper {
+    housekeeper::Housekeeper {
         shared,
         wakes,
         file: options.state,

@@ -1,29 +1,24 @@
-//! The threads: smtpd's filter and mailctl at a socket, dovecot at a port, and one that brings what
-//! follows to the firewall and to the disk.
+//! The threads: smtpd's filter and mailctl at a socket, dovecot at a port. What follows is brought to the
+//! firewall and to the disk by the housekeeper.
 
 use std::{
-    collections::BTreeSet,
     io::{BufRead, BufReader, Read, Write},
     net::{IpAddr, TcpListener, TcpStream},
     os::unix::net::{UnixListener, UnixStream},
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{self, Receiver, Sender},
+        mpsc::Sender,
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
-use ipnet::IpNet;
 
 use super::{
     admin,
     book::{Answer, Book, Event, Failure, Verdict},
-    firewall,
-    kept::Kept,
     limits::LONGEST,
     network::{seen, shown},
     policy::{self, Command, Said},
@@ -36,13 +31,6 @@ const SOCKET_PATIENCE: Duration = Duration::from_secs(5);
 const HTTP_PATIENCE: Duration = Duration::from_secs(300);
 /// The most connections at a time, of each kind.
 const CONNECTIONS: usize = 256;
-/// How often the clock is looked at.
-const TICK: Duration = Duration::from_secs(5);
-/// After so many ticks the firewall is filled anew.
-const SELDOM: u32 = 60;
-/// After so many, good logins are written down, and sshd's are looked for.
-const SOMETIMES: u32 = 12;
-
 /// What all threads share.
 pub(super) struct Shared {
     book: Mutex<Book>,
@@ -78,11 +66,11 @@ impl Shared {
         })
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, why: Wake) {
+    pub(super) fn wake(&self, why: Wake) {
         // the housekeeper ends last
         let _ = self.wake.send(why);
     }
@@ -124,12 +112,12 @@ impl Shared {
 }
 
 /// The time; a clock from before 1970 is at its beginning.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     time::now().unwrap_or(0)
 }
 
 /// One line of the journal.
-fn log(text: &str) {
+pub(super) fn log(text: &str) {
     eprintln!("ezmail-guard: {text}");
 }
 
@@ -365,118 +353,4 @@ fn request(shared: &Shared, held: &mut Vec<u8>) -> Result<Option<String>, policy
         }
     };
     Ok(Some(policy::answer(verdict)))
-}
-
-/// Brings bans to the firewall and all to the disk, until told to stop.
-pub(super) struct Housekeeper {
-    pub(super) shared: Arc<Shared>,
-    pub(super) wakes: Receiver<Wake>,
-    pub(super) file: PathBuf,
-    /// Whether there is a firewall to fill.
-    pub(super) firewall: bool,
-}
-
-impl Housekeeper {
-    /// Works until [`Wake::Stop`].
-    pub(super) fn run(self) {
-        let mut filled: Option<BTreeSet<IpNet>> = None;
-        let (mut dirty, mut ticks) = (false, 0_u32);
-        let mut last = Complaint::default();
-        let mut next = Instant::now();
-        loop {
-            let wait = next.saturating_duration_since(Instant::now());
-            let wake = self.wakes.recv_timeout(wait);
-            let (mut fill, mut save) = (false, false);
-            match wake {
-                Ok(Wake::Bans) => {
-                    // of a flood of them, one filling is enough
-                    thread::sleep(Duration::from_millis(50));
-                    (fill, save) = (true, true);
-                }
-                Ok(Wake::Good) => dirty = true,
-                Ok(Wake::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    last.say(self.save());
-                    return;
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    next = Instant::now() + TICK;
-                    last.say(self.admins(match ticks {
-                        0 => Some("-30d"),
-                        n if n.is_multiple_of(SOMETIMES) => Some("-3min"),
-                        _ => None,
-                    }));
-                    self.shared.book().forget(now());
-                    // one ban may have hidden another, or the rules were taken away meanwhile
-                    let current = self.current();
-                    fill = filled.as_ref() != Some(&current)
-                        || (ticks.is_multiple_of(SELDOM) && !current.is_empty());
-                    save = dirty && ticks.is_multiple_of(SOMETIMES);
-                    ticks = ticks.wrapping_add(1);
-                }
-            }
-            if fill && self.firewall {
-                let elements = self.shared.book().bans.elements(now());
-                let done = firewall::fill(&elements);
-                filled = done
-                    .is_ok()
-                    .then(|| elements.iter().map(|(net, _)| *net).collect());
-                last.say(done);
-            }
-            if save {
-                let done = self.save();
-                dirty = done.is_err();
-                last.say(done);
-            }
-        }
-    }
-
-    fn current(&self) -> BTreeSet<IpNet> {
-        let elements = self.shared.book().bans.elements(now());
-        elements.into_iter().map(|(network, _)| network).collect()
-    }
-
-    /// Looks where the administrator is logged in from, and in the journal where from lately.
-    fn admins(&self, journal: Option<&str>) -> Result<()> {
-        let now = now();
-        let mut found: Vec<(IpAddr, i64)> =
-            admin::sessions()?.into_iter().map(|a| (a, now)).collect();
-        if let Some(since) = journal
-            && self.firewall
-        {
-            found.extend(admin::journal(since)?);
-        }
-        let mut book = self.shared.book();
-        let mut new = false;
-        for (address, at) in found {
-            new |= book.good.admin(address, at);
-        }
-        drop(book);
-        if new {
-            self.shared.wake(Wake::Good);
-        }
-        Ok(())
-    }
-
-    fn save(&self) -> Result<()> {
-        let book = self.shared.book();
-        let kept = Kept::new(book.bans.clone(), book.good.clone());
-        drop(book);
-        kept.write(&self.file)
-    }
-}
-
-/// What went wrong, said once until it is something else.
-#[derive(Default)]
-struct Complaint(String);
-
-impl Complaint {
-    fn say(&mut self, done: Result<()>) {
-        if let Err(error) = done {
-            let text = format!("{error:#}");
-            if text != self.0 {
-                log(&text);
-                self.0 = text;
-            }
-        }
-    }
 }
