@@ -1,10 +1,11 @@
 //! The daily mail: what is not well, once.
 
-use crate::{ARRIVAL, together, world::appliance::ALICE};
+use crate::{ARRIVAL, alone, world::appliance::ALICE};
 
 #[test]
 fn the_postmaster_is_told_once_that_the_server_runs_from_memory() {
-    let (setting, _guard) = together();
+    // what others do beside it would be a change to tell
+    let (setting, _guard) = alone();
     // what the timer does
     setting
         .appliance

@@ -71,9 +71,14 @@ pub fn time_server(family: Family) -> IpAddr {
     pair(family, [2, 123], [2, 0x123])
 }
 
-/// A client, below 128; each has a /24 and a /64 of its own, so that banning one spares the others.
+/// A client, below 128; each has a /24 and a /56 of its own: what is known of one, good or bad, is
+/// known of no other.
 pub fn client(number: u8, family: Family) -> IpAddr {
-    pair(family, [128 + number, 5], [0x100 + u16::from(number), 5])
+    pair(
+        family,
+        [128 + number, 5],
+        [0x8000 | u16::from(number) << 8, 5],
+    )
 }
 
 /// A client's name in the DNS.
@@ -113,7 +118,7 @@ pub fn setup(taps: &[&str]) -> String {
     for range in ["198.18.1.0/24", "198.18.2.0/24", "198.18.128.0/17"] {
         script.push_str(&format!("ip route add local {range} dev lo\n"));
     }
-    for range in ["2001:2:0:1::/64", "2001:2:0:2::/64", "2001:2:0:100::/56"] {
+    for range in ["2001:2:0:1::/64", "2001:2:0:2::/64", "2001:2:0:8000::/49"] {
         script.push_str(&format!("ip -6 route add local {range} dev lo\n"));
     }
     script
