@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
-use super::output::printable;
+use super::log::printable;
 use crate::util::hash;
 
 /// As far as it is known when smtpd asks.

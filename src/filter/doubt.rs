@@ -5,7 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::{answer::MAX_LINE, headers::BadField};
+use super::{answer::MAX_LINE, headers::BadField, log::Level, message::MAX_HEADER};
 
 /// Why a message could not be judged, or cannot be taken.
 #[derive(Debug, Error)]
@@ -57,6 +57,10 @@ pub(super) enum Doubt {
     /// smtpd could not take this line back; trying again would never help.
     #[error("a line is longer than {MAX_LINE} bytes")]
     LongLine,
+    /// smtpd reads every address of the header again, in the one process that all sessions share; trying
+    /// again would never help.
+    #[error("the header is larger than {MAX_HEADER} bytes")]
+    LargeHeader,
     /// Too little memory or too many threads.
     #[error("no thread for the message: {0}")]
     Threads(io::Error),
@@ -70,9 +74,19 @@ impl Doubt {
     pub(super) fn reply(&self) -> &'static str {
         match self {
             Self::LongLine => "554 5.6.0 Message has a line that is too long",
+            Self::LargeHeader => "552 5.3.4 Message has a header that is too large",
             Self::TooLarge => "552 5.3.4 Message is too large",
             Self::Unsigned { .. } => "451 4.7.5 Message cannot be signed now, try again later",
             _ => "451 4.7.1 Message cannot be checked now, try again later",
+        }
+    }
+
+    /// How much it matters to this server: what the sender alone can mend is none of its troubles.
+    pub(super) fn level(&self) -> Level {
+        if self.reply().starts_with('4') {
+            Level::Warning
+        } else {
+            Level::Info
         }
     }
 }

@@ -18,7 +18,8 @@ use super::{
     answer::ReplyTo,
     credentials::Credentials,
     gate::Gate,
-    output::{Output, log},
+    log::{Level, log},
+    output::Output,
     protocol::Id,
     senders::Senders,
 };
@@ -158,7 +159,10 @@ impl Guard {
                 self.away_until = Some(now + AWAY);
                 if !self.said {
                     self.said = true;
-                    log(format_args!("{error:#}; logins go on without it"));
+                    log(
+                        Level::Warning,
+                        format_args!("{error:#}; logins go on without it"),
+                    );
                 }
                 None
             }
@@ -255,9 +259,12 @@ impl Asker {
         }
         let [guessing, busy] = std::mem::take(&mut self.refused);
         self.last = now;
-        log(format_args!(
-            "logins refused unseen: {guessing} for guessing, {busy} since there were too many"
-        ));
+        log(
+            Level::Info,
+            format_args!(
+                "logins refused unseen: {guessing} for guessing, {busy} since there were too many"
+            ),
+        );
     }
 }
 

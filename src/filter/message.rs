@@ -13,8 +13,9 @@ use super::{
     answer::{MAX_LINE, ReplyTo},
     doubt::Doubt,
     headers::unstuffed,
+    log::{Level, log, printable},
     missing::Completion,
-    output::{Output, log, printable},
+    output::Output,
     policy::{self, Verdict},
     rewrite, rspamd,
     senders::Senders,
@@ -24,6 +25,9 @@ use super::{
 
 /// How much goes to smtpd at a time.
 const BATCH: usize = 64 * 1024;
+
+/// The largest header in bytes: twice what a list of five thousand recipients takes.
+pub(super) const MAX_HEADER: u64 = 256 * 1024;
 
 /// Where messages wait, and how large they may be.
 #[derive(Debug)]
@@ -39,6 +43,7 @@ pub(super) struct Intake {
     writer: Result<Writer, Doubt>,
     completion: Option<Completion>,
     max_size: u64,
+    in_header: bool,
 }
 
 impl Intake {
@@ -48,6 +53,7 @@ impl Intake {
             writer: Writer::create(&spooling.folder).map_err(Doubt::Spool),
             completion: complete.then(Completion::new),
             max_size: spooling.max_size,
+            in_header: true,
         }
     }
 
@@ -56,6 +62,7 @@ impl Intake {
         let Ok(writer) = &mut self.writer else {
             return;
         };
+        self.in_header &= !line.is_empty();
         let mut store = || -> Result<(), Doubt> {
             if line.len() > MAX_LINE {
                 return Err(Doubt::LongLine);
@@ -66,6 +73,9 @@ impl Intake {
                 }
             }
             writer.push(line)?;
+            if self.in_header && writer.size() > MAX_HEADER {
+                return Err(Doubt::LargeHeader);
+            }
             if writer.size() > self.max_size {
                 return Err(Doubt::TooLarge);
             }
@@ -152,11 +162,11 @@ impl Job {
             return;
         }
         let mut report = String::new();
-        let decision = match self.judge(setting, output, &mut report) {
-            Ok(decision) => decision,
+        let (level, decision) = match self.judge(setting, output, &mut report) {
+            Ok(decision) => (Level::Info, decision),
             Err(doubt) => {
                 report.push_str(&format!(" doubt=\"{doubt}\""));
-                Decision::Refuse(doubt.reply().to_owned())
+                (doubt.level(), Decision::Refuse(doubt.reply().to_owned()))
             }
         };
         let result = match &decision {
@@ -164,13 +174,16 @@ impl Job {
             Decision::Take => "pass",
             Decision::Refuse(reply) => reply,
         };
-        log(format_args!(
-            "{} message={} size={}{report} ms={} result=\"{result}\"",
-            self.to.session,
-            printable(&self.known.envelope.id),
-            self.spool.size(),
-            self.received.elapsed().as_millis(),
-        ));
+        log(
+            level,
+            format_args!(
+                "{} message={} size={}{report} ms={} result=\"{result}\"",
+                self.to.session,
+                printable(&self.known.envelope.id),
+                self.spool.size(),
+                self.received.elapsed().as_millis(),
+            ),
+        );
         // when smtpd hears of the end, nothing of the message is left here
         drop(self.spool);
         conclude(self.to, &self.outcome, decision, output);
@@ -237,6 +250,7 @@ pub(super) fn conclude(to: ReplyTo, outcome: &Outcome, decision: Decision, outpu
     let mut end = Vec::new();
     to.data_line(&mut end, b".");
     if let Err(error) = output.send_unless(&outcome.cancelled, &end) {
-        log(format_args!("{} smtpd is gone: {error}", to.session));
+        let text = format_args!("{} smtpd is gone: {error}", to.session);
+        log(Level::Warning, text);
     }
 }

@@ -24,6 +24,7 @@ mod doubt;
 mod gate;
 mod headers;
 mod lines;
+mod log;
 mod logins;
 mod message;
 mod missing;
@@ -108,6 +109,11 @@ pub struct Options {
     #[arg(long, value_name = "PATH", default_value = crate::guard::SOCKET)]
     pub guard: PathBuf,
 
+    /// Log to this socket of syslog(3), `/dev/log`, instead of to standard error: smtpd takes what
+    /// is written there for warnings
+    #[arg(long, value_name = "PATH")]
+    pub syslog: Option<PathBuf>,
+
     /// Log more than one line a message
     #[arg(short, long)]
     pub verbose: bool,
@@ -118,6 +124,9 @@ pub struct Options {
 /// # Errors
 /// At start, when standard input or output cannot be used; after that only when smtpd is gone.
 pub fn run(options: Options) -> Result<()> {
+    if let Some(path) = options.syslog {
+        log::to_system(path).context("opening a socket for the log")?;
+    }
     check_spool(&options.spool);
     raise_file_limit()?;
     let input = own(std::io::stdin().as_fd()).context("opening standard input")?;
@@ -156,11 +165,14 @@ pub fn run(options: Options) -> Result<()> {
 /// still come, and until then mail is put off, not lost.
 fn check_spool(folder: &Path) {
     if let Err(error) = tempfile::tempfile_in(folder) {
-        output::log(format_args!(
-            "the spool folder {} cannot be written: {error}; all mail is put off until it can: \
+        log::log(
+            log::Level::Error,
+            format_args!(
+                "the spool folder {} cannot be written: {error}; all mail is put off until it can: \
              create it for smtpd's filter user, or name another with --spool",
-            folder.display()
-        ));
+                folder.display()
+            ),
+        );
     }
 }
 

@@ -43,21 +43,3 @@ impl Output {
         Ok(true)
     }
 }
-
-/// Writes one line to the log: smtpd puts a filter's standard error into its own.
-pub(super) fn log(text: impl std::fmt::Display) {
-    // One line stays one line, whatever rspamd or a client put into it. With the log gone there is nowhere left to say so, and mail still has to pass
-    let line: String = text
-        .to_string()
-        .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    let _ = writeln!(io::stderr().lock(), "{line}");
-}
-
-/// `bytes` fit for a log line: escaped, and cut after 200.
-pub(super) fn printable(bytes: &[u8]) -> String {
-    let cut = &bytes[..bytes.len().min(200)];
-    let more = if cut.len() < bytes.len() { "..." } else { "" };
-    format!("{}{more}", cut.escape_ascii())
-}

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::output::log;
+use super::log::{Level, log};
 
 /// A thread's stack: the largest things on it are buffers of 16 KiB.
 const STACK: usize = 512 * 1024;
@@ -89,7 +89,10 @@ impl<J> Shared<J> {
             if let Some(job) = state.queue.pop_front() {
                 drop(state);
                 if catch_unwind(AssertUnwindSafe(|| (self.work)(job))).is_err() {
-                    log("internal error in a message's thread, please report it");
+                    log(
+                        Level::Error,
+                        "internal error in a message's thread, please report it",
+                    );
                 }
                 state = self.lock();
             } else {

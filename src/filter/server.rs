@@ -13,9 +13,10 @@ use super::{
     credentials::{self, Credentials},
     doubt::Doubt,
     lines::{self, Found},
+    log::{Level, log, printable},
     logins::{self, Logins},
     message::{Decision, Intake, Job, Outcome, Setting, Spooling, conclude},
-    output::{Output, log, printable},
+    output::Output,
     pool::Pool,
     protocol::{self, Event, Id, Line, Login, Phase, Query},
     session::Known,
@@ -101,10 +102,13 @@ impl Server {
             }
             match catch_unwind(AssertUnwindSafe(|| self.handle(&line))) {
                 Ok(done) => done?,
-                Err(_) => log(format_args!(
-                    "internal error, please report it; at: {}",
-                    credentials::shown(&line)
-                )),
+                Err(_) => log(
+                    Level::Error,
+                    format_args!(
+                        "internal error, please report it; at: {}",
+                        credentials::shown(&line)
+                    ),
+                ),
             }
         }
     }
@@ -118,10 +122,13 @@ impl Server {
             }
             Ok(Line::Query(query)) => self.answer(&query),
             Err(error) => {
-                log(format_args!(
-                    "a line from smtpd is malformed: {error}: {}",
-                    credentials::shown(line)
-                ));
+                log(
+                    Level::Error,
+                    format_args!(
+                        "a line from smtpd is malformed: {error}: {}",
+                        credentials::shown(line)
+                    ),
+                );
                 Ok(())
             }
         }
@@ -138,7 +145,7 @@ impl Server {
                 // smtpd before 7.8 may not say; registering for nothing is no error there
                 let smtp_in = self.subsystems.unwrap_or(true);
                 if !smtp_in {
-                    log("no listener in smtpd.conf uses this filter");
+                    log(Level::Warning, "no listener in smtpd.conf uses this filter");
                 }
                 self.output.send(answer::registration(smtp_in).as_bytes())?;
             }
@@ -233,7 +240,7 @@ impl Server {
             received: Instant::now(),
         };
         if self.verbose {
-            log(format_args!("{} message complete", to.session));
+            log(Level::Info, format_args!("{} message complete", to.session));
         }
         if let Err((job, error)) = self.pool.submit(job) {
             self.refuse(to, &job.known, &job.outcome, &Doubt::Threads(error));
@@ -241,12 +248,15 @@ impl Server {
     }
 
     fn refuse(&self, to: ReplyTo, known: &Known, outcome: &Outcome, doubt: &Doubt) {
-        log(format_args!(
-            "{} message={} doubt=\"{doubt}\" result=\"{}\"",
-            to.session,
-            printable(&known.envelope.id),
-            doubt.reply()
-        ));
+        log(
+            doubt.level(),
+            format_args!(
+                "{} message={} doubt=\"{doubt}\" result=\"{}\"",
+                to.session,
+                printable(&known.envelope.id),
+                doubt.reply()
+            ),
+        );
         let decision = Decision::Refuse(doubt.reply().to_owned());
         conclude(to, outcome, decision, &self.output);
     }
@@ -262,7 +272,10 @@ impl Server {
             Some(Decision::Take) => to.proceed(),
             Some(Decision::Refuse(reply)) => to.reject(&reply),
             None => {
-                log(format_args!("{} commit of an unknown message", to.session));
+                log(
+                    Level::Error,
+                    format_args!("{} commit of an unknown message", to.session),
+                );
                 to.reject(Doubt::Gap("the message").reply())
             }
         }

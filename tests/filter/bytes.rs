@@ -71,6 +71,34 @@ fn a_line_that_smtpd_could_not_take_back_is_refused_for_good() {
 }
 
 #[test]
+fn a_header_that_smtpd_would_choke_on_is_refused_for_good() {
+    let mut world = World::new(&[]);
+    let line = [b"To: ".as_slice(), &b"a,".repeat(30_000)].concat();
+    let with = |count: usize| {
+        let mut lines = vec![line.as_slice(); count];
+        lines.extend([b"".as_slice(), b"text"]);
+        lines
+    };
+    let outcome = world.smtpd.message(&smtpd::OUTSIDE, &with(4));
+    assert_eq!(outcome.result, "proceed");
+    let outcome = world.smtpd.message(&smtpd::OUTSIDE, &with(5));
+    assert_eq!(
+        outcome.result,
+        "reject|552 5.3.4 Message has a header that is too large"
+    );
+    assert!(outcome.lines.is_empty());
+    super::still_works(&mut world);
+    // a body is no header
+    let long = vec![b'x'; 60_000];
+    let mut lines = vec![b"a: b".as_slice(), b""];
+    lines.resize(10, &long);
+    assert_eq!(
+        world.smtpd.message(&smtpd::OUTSIDE, &lines).result,
+        "proceed"
+    );
+}
+
+#[test]
 fn a_message_over_the_limit_is_refused_for_good() {
     let mut world = World::new(&["--max-size", "100"]);
     world.json(&verdict("no action", ""));
