@@ -63,6 +63,13 @@ impl Client {
         }
     }
 
+    /// Sends bytes and waits for the answer as long as a slow filter may take.
+    pub fn patiently(&mut self, bytes: &[u8]) -> String {
+        self.stream.set_read_timeout(Some(10 * PATIENCE)).unwrap();
+        self.send(bytes);
+        self.reply()
+    }
+
     /// All that the server still says until it closes, having been told that we are done.
     pub fn rest(mut self) -> String {
         self.stream.shutdown(std::net::Shutdown::Write).unwrap();

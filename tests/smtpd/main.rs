@@ -7,5 +7,6 @@ mod client;
 mod durable;
 #[path = "../image_root/mod.rs"]
 mod image_root;
+mod memory;
 mod server;
 mod strict;
