@@ -231,6 +231,60 @@ fn a_client_says_what_it_is_told() {
 }
 
 #[test]
+fn a_client_says_more_than_it_is_asked() {
+    let server = mx(Family::V4);
+    let peer = WORLD.client(4, Family::V4).to(server).impatient(30);
+    let recipient = "RCPT TO:<a@example.com>";
+    let steps = [
+        Step::line("EHLO there"),
+        Step::Inject(Vec::new(), Duration::ZERO),
+        Step::line("EHLO there"),
+        Step::line("MAIL FROM:<wire@example.org>"),
+        Step::Again(recipient.to_owned(), 3),
+        Step::line("DATA"),
+        Step::Send(b"Subject: wire\r\n\r\n".to_vec(), 1),
+        Step::Send(b"..line\r\n".to_vec(), 2),
+        Step::Slowly(b".\r".to_vec(), Duration::from_millis(50)),
+        Step::Raw(b"\n".to_vec()),
+        Step::Rest(1),
+        Step::line("QUIT"),
+        Step::Rest(10),
+        Step::line("NOOP"),
+    ];
+    let talk = peer.talk(25, false, &steps).unwrap();
+    let codes: Vec<u16> = talk.replies.iter().map(|r| r.code).collect();
+    let wanted = [220, 250, 220, 250, 250, 250, 354, 250, 0, 221, 0];
+    assert_eq!(codes, wanted, "{}", talk.story());
+    assert!(talk.tls.is_some(), "{}", talk.story());
+    assert_eq!(talk.reply("again").unwrap().text, "250*3");
+    assert_eq!(talk.replies[8].step, "rest: silent");
+    assert_eq!(talk.replies[10].step, "rest: closed");
+    assert!(talk.ended.is_some(), "{}", talk.story());
+    assert!(talk.story().contains("QUIT -> 221"), "{}", talk.story());
+    let message = WORLD
+        .mx()
+        .wait_for("Subject: wire", Duration::from_secs(10));
+    let message = message.unwrap();
+    let wire = String::from_utf8(message.wire).unwrap();
+    let end = "DATA\r\nSubject: wire\r\n\r\n..line\r\n..line\r\n.\r\n";
+    assert!(wire.ends_with(end), "{wire:?}");
+    assert!(wire.starts_with("EHLO there\r\nSTARTTLS\r\n"), "{wire:?}");
+    // in the clear, and not the beginning of TLS
+    let steps = [
+        Step::line("EHLO there"),
+        Step::Inject(b"RSET\r\n".to_vec(), Duration::from_millis(500)),
+        Step::line("NOOP"),
+    ];
+    let talk = peer.talk(25, false, &steps).unwrap();
+    assert_eq!(talk.replies.last().unwrap().code, 220, "{}", talk.story());
+    assert!(
+        talk.tls.is_none() && talk.ended.is_some(),
+        "{}",
+        talk.story()
+    );
+}
+
+#[test]
 fn dkim_is_signed_and_verified() {
     let mail = Mail::new("peer@example.com", "alice@example.org", "signed");
     let signed = WORLD.sign(mail).unwrap();

@@ -220,6 +220,12 @@ pub const TOOLS: &[Tool] = &[
         "python-dkimpy",
     ),
     tool(
+        "/usr/bin/testssl|/usr/bin/testssl.sh",
+        "judges the appliance's TLS in the tests",
+        "testssl.sh",
+        "testssl.sh",
+    ),
+    tool(
         "shellcheck",
         "checks the shell scripts",
         "shellcheck",

@@ -8,6 +8,7 @@
 mod world;
 
 mod accounts;
+mod attacks;
 mod boot;
 #[cfg(feature = "by-hand")]
 mod captures;

@@ -61,6 +61,18 @@ pub enum Step<'a> {
     Data(Vec<u8>),
     /// Bytes, answered once.
     Raw(Vec<u8>),
+    /// STARTTLS, these bytes behind it in the clear, in one segment or after a pause, and the
+    /// handshake.
+    Inject(Vec<u8>, Duration),
+    /// Bytes, so many times; no answer is waited for.
+    Send(Vec<u8>, usize),
+    /// Bytes, and a pause after them; no answer is waited for.
+    Slowly(Vec<u8>, Duration),
+    /// All that comes until the server closes or is silent for so many seconds: the answer to
+    /// `rest: closed`, `rest: silent` or `rest: ConnectionResetError`.
+    Rest(u64),
+    /// A line, so many times; the text of the answer counts codes, as in `250*200 451*800`.
+    Again(String, usize),
     /// As the step itself; if it is refused, nothing more is said.
     Must(Box<Step<'a>>),
 }
@@ -84,6 +96,21 @@ impl Step<'_> {
             Self::LoginWords((user, password)) => json!({ "login": [user, password] }),
             Self::Data(bytes) => json!({ "data": STANDARD.encode(bytes) }),
             Self::Raw(bytes) => json!({ "raw": STANDARD.encode(bytes) }),
+            Self::Inject(bytes, pause) => json!({
+                "starttls": true,
+                "behind": STANDARD.encode(bytes),
+                "pause": pause.as_secs_f64(),
+            }),
+            Self::Send(bytes, times) => {
+                json!({ "send": STANDARD.encode(bytes), "times": times, "pause": 0 })
+            }
+            Self::Slowly(bytes, pause) => json!({
+                "send": STANDARD.encode(bytes),
+                "times": 1,
+                "pause": pause.as_secs_f64(),
+            }),
+            Self::Rest(seconds) => json!({ "rest": seconds }),
+            Self::Again(text, times) => json!({ "again": text, "times": times }),
             Self::Must(step) => {
                 let mut value = step.json();
                 value["must"] = json!(true);
@@ -124,6 +151,21 @@ impl Talk {
             .iter()
             .find(|reply| reply.step.starts_with(step))
             .with_context(|| format!("no answer to {step}: {self:#?}"))
+    }
+
+    /// The conversation in some lines, for who reads of a failure.
+    pub fn story(&self) -> String {
+        let mut story = String::new();
+        let count = self.replies.len();
+        for (number, reply) in self.replies.iter().enumerate() {
+            if (20..count.saturating_sub(20)).contains(&number) {
+                continue;
+            }
+            let Reply { step, code, text } = reply;
+            story.push_str(&format!("\n  {step:.200} -> {code} {text:.400}"));
+        }
+        let (tls, ended) = (&self.tls, &self.ended);
+        format!("{story}\n  {count} answers, TLS {tls:?}, ended {ended:?}")
     }
 
     /// The last answer.
@@ -167,6 +209,16 @@ pub struct SieveResult {
     pub login: String,
     /// The scripts, as they are listed; none without a login.
     pub scripts: Option<Vec<String>>,
+}
+
+/// What is heard at port 4190 when more than STARTTLS is said in the clear.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SieveInjected {
+    /// The answers, each with its lines: to STARTTLS, the greeting inside TLS, then to NOOP,
+    /// LISTSCRIPTS, NOOP and LOGOUT.
+    pub heard: Vec<Vec<String>>,
+    /// What the end was, or why it came to that early.
+    pub ended: String,
 }
 
 /// What became of many connections at once.
@@ -307,6 +359,22 @@ impl<'a> Client<'a> {
             "user": login.0,
             "password": login.1,
             "tls": tls,
+            "behind": null,
+        });
+        let result = self.namespace.python("sieve.py", &order, TALK)?;
+        serde_json::from_value(result).context("reading what sieve.py has found")
+    }
+
+    /// Says `behind` in the clear after STARTTLS at port 4190, in one segment or after a pause, and
+    /// goes on (see `sieve.py`).
+    pub fn sieve_inject(&self, behind: &[u8], pause: Duration) -> Result<SieveInjected> {
+        let order = json!({
+            "source": client(self.number, self.family),
+            "host": self.server,
+            "port": 4190,
+            "timeout": self.answer,
+            "behind": STANDARD.encode(behind),
+            "pause": pause.as_secs_f64(),
         });
         let result = self.namespace.python("sieve.py", &order, TALK)?;
         serde_json::from_value(result).context("reading what sieve.py has found")

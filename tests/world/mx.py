@@ -4,7 +4,8 @@ usage: mx.py FOLDER CERTIFICATE KEY ADDRESS...
 
 Each message becomes FOLDER/messages/N.json, each answer to RCPT and DATA a line of
 FOLDER/attempts; FOLDER/respond holds the JSON object {"rcpt": TEXT, "data": TEXT} with the
-answers to give instead of 250, read anew each time.
+answers to give instead of 250, read anew each time. Of a message that is not large, "wire" is what
+the client has said since the one before it, byte for byte.
 """
 
 import asyncio
@@ -43,6 +44,17 @@ def note(stage, session, envelope, answer, recipient=None):
     return answer
 
 
+class Wire(SMTP):
+    """Keeps what comes, inside of TLS if there is any, up to a limit."""
+
+    LIMIT = 200_000
+    wire = b""
+
+    def data_received(self, data):
+        self.wire = (self.wire + data)[: self.LIMIT]
+        super().data_received(data)
+
+
 class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         answer = respond("rcpt")
@@ -53,6 +65,7 @@ class Handler:
         return note("rcpt", session, envelope, answer, address)
 
     async def handle_DATA(self, server, session, envelope):
+        wire, server.wire = server.wire, b""
         answer = respond("data")
         if answer is not None:
             return note("data", session, envelope, answer)
@@ -65,6 +78,7 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "raw": base64.b64encode(envelope.original_content).decode(),
+            "wire": base64.b64encode(wire).decode() if len(wire) < Wire.LIMIT else "",
         }
         path = os.path.join(folder, "messages", f"{number:06}")
         with open(path + ".part", "w", encoding="utf-8") as file:
@@ -79,7 +93,7 @@ async def main():
     loop = asyncio.get_running_loop()
 
     def session():
-        return SMTP(
+        return Wire(
             Handler(),
             data_size_limit=80_000_000,
             enable_SMTPUTF8=True,

@@ -40,6 +40,10 @@ pub struct Message {
     /// The message.
     #[serde(deserialize_with = "from_base64")]
     pub raw: Vec<u8>,
+    /// What the client has said since the message before this one, byte for byte; nothing if that
+    /// is more than 200,000 bytes.
+    #[serde(deserialize_with = "from_base64")]
+    pub wire: Vec<u8>,
 }
 
 /// One answer of the MX to RCPT or DATA.

@@ -4,15 +4,22 @@ stdin: {"source", "host", "port", "implicit": bool, "timeout": seconds, "steps":
 STEP:  {"line": TEXT} and its reply; {"starttls": true}; {"data": BASE64}: a message with its dots
        doubled and its reply; {"raw": BASE64}: bytes and one reply; {"plain": [USER, PASSWORD]} and
        {"login": [USER, PASSWORD]}: AUTH; "must": true ends the script at an answer of 400 and more
+       {"starttls": true, "behind": BASE64, "pause": SECONDS}: with bytes behind it in the clear, in
+       one segment or after a pause; {"again": TEXT, "times": N}: a line so often, the answer is how
+       often which code came; {"send": BASE64, "times": N, "pause": SECONDS}: bytes so often, and no
+       reply is waited for; {"rest": SECONDS}: all that comes until the server closes, or is silent
+       for so long
 stdout: {"replies": [{"step", "code", "text"}...], "ended": TEXT or null, "tls", "certificate"}
 """
 
 import base64
+import collections
 import json
 import re
 import socket
 import ssl
 import sys
+import time
 
 order = json.load(sys.stdin)
 result = {"replies": [], "ended": None, "tls": None, "certificate": None}
@@ -62,8 +69,45 @@ class Talk:
             if not re.match(r"\d\d\d-", line):
                 break
         code = int(lines[-1][:3]) if re.match(r"\d\d\d", lines[-1]) else 0
-        text = "\n".join(line[4:] for line in lines)
-        result["replies"].append({"step": step, "code": code, "text": text})
+        self.note(step, "\n".join(line[4:] for line in lines), code)
+        return code
+
+    def note(self, step, text, code=0):
+        result["replies"].append({"step": step, "code": code, "text": text[:2000]})
+
+    def send(self, data, times, pause):
+        # as much as goes at a time; the time-out is for a part
+        many = max(1, (1 << 20) // max(1, len(data))) if pause == 0 else 1
+        try:
+            while times > 0:
+                self.socket.sendall(data * min(many, times))
+                times -= many
+                time.sleep(pause)
+        except OSError as error:
+            # who is refused in the middle of it may have been told why
+            self.note("send", f"cut off: {type(error).__name__}: {error}")
+
+    def rest_of_it(self, seconds):
+        how = "closed"
+        self.socket.settimeout(seconds)
+        try:
+            while more := self.socket.recv(65536):
+                self.rest += more
+        except TimeoutError:
+            how = "silent"
+        except OSError as error:
+            how = type(error).__name__
+        self.socket.settimeout(order["timeout"])
+        self.note(f"rest: {how}", self.rest.decode("utf-8", "replace"))
+        self.rest = b""
+
+    def again(self, text, times):
+        counts = collections.Counter()
+        for _ in range(times):
+            code = self.say(text)
+            result["replies"].pop()
+            counts[code] += 1
+        self.note(f"again: {text}", " ".join(f"{c}*{n}" for c, n in sorted(counts.items())), code)
         return code
 
     def say(self, text, shown=None):
@@ -74,12 +118,30 @@ class Talk:
         if "line" in step:
             return self.say(step["line"])
         if "starttls" in step:
-            code = self.say("STARTTLS")
+            behind = base64.b64decode(step.get("behind", ""))
+            pause = step.get("pause", 0)
+            if pause:
+                self.socket.sendall(b"STARTTLS\r\n")
+                time.sleep(pause)
+                self.socket.sendall(behind)
+            else:
+                self.socket.sendall(b"STARTTLS\r\n" + behind)
+            code = self.reply("STARTTLS")
             if code == 220:
                 self.encrypt()
             return code
+        if "send" in step:
+            self.send(base64.b64decode(step["send"]), step["times"], step["pause"])
+            return 0
+        if "rest" in step:
+            self.rest_of_it(step["rest"])
+            return 0
+        if "again" in step:
+            return self.again(step["again"], step["times"])
         if "raw" in step:
-            self.socket.sendall(base64.b64decode(step["raw"]))
+            # a connection that was reset may still have its answer, but takes not even nothing
+            if step["raw"]:
+                self.socket.sendall(base64.b64decode(step["raw"]))
             return self.reply("raw")
         if "data" in step:
             code = self.say("DATA")
