@@ -11,6 +11,7 @@ mod world;
 mod bench;
 mod clock;
 mod embedded;
+mod journal;
 mod sources;
 
 use std::time::Duration;
@@ -58,7 +59,7 @@ fn takes_and_sends_mail(world: &World, name: &str) {
 }
 
 #[test]
-fn from_uefi_without_a_hand() {
+fn from_uefi_without_a_hand_and_with_a_clean_journal() {
     let world = World::new("uefi").unwrap();
     let kind = Kind {
         firmware: Firmware::Uefi,
@@ -71,6 +72,8 @@ fn from_uefi_without_a_hand() {
     assert_eq!(firmware.unwrap(), "uefi\n");
     world.publish(&appliance.records().unwrap()).unwrap();
     takes_and_sends_mail(&world, "uefi");
+    journal::a_normal_day(&world, &appliance);
+    journal::assert_clean(&appliance);
 }
 
 #[test]
