@@ -14,15 +14,15 @@ use super::{
     secretbox::{self, FRAMES},
 };
 
-/// A chunk shorter than this is opened at once; it takes eight longer ones to begin.
+/// A chunk shorter than this is opened at once; it takes sixteen longer ones to begin.
 ///
 /// What a slow source flushes is short: the other end must not wait for what comes later.
 const SHORT: usize = 1 << 12;
 
 /// A `Read` that decrypts a stream; it yields no byte that was not authenticated first.
 ///
-/// Memory: what is opened at once, which is eight chunks: of a stream of [`super::Encryptor`] a
-/// little more than 1 MiB, of one with the longest chunks 8 MiB. Only the end of file (`Ok(0)`) says
+/// Memory: what is opened at once, which is sixteen chunks: of a stream of [`super::Encryptor`]
+/// a little more than 1 MiB, of one with the longest chunks 16 MiB. Only the end of file (`Ok(0)`) says
 /// that the stream is whole: what was read before an error is authentic, but a part. Once it has
 /// failed, every further read fails. `inner` is read to its very end, since data after the end chunk
 /// is refused.

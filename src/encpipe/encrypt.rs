@@ -10,7 +10,7 @@ use super::{
 /// The most plaintext bytes that are sealed at once.
 pub(super) const BATCH: usize = 1 << 20;
 /// What makes more than one chunk: a batch from here on is divided among all lanes.
-const DIVIDED: usize = 1 << 15;
+const DIVIDED: usize = 1 << 16;
 
 /// How many chunks [`super::encrypt`] makes of `length` bytes that one read yields, at most 1 MiB.
 pub fn chunks(length: usize) -> u64 {
@@ -23,7 +23,7 @@ pub fn chunks(length: usize) -> u64 {
 
 /// A `Write` that encrypts what it is given and passes the stream on.
 ///
-/// Memory: what is sealed at once, a little more than 1 MiB, in eight chunks. Call
+/// Memory: what is sealed at once, a little more than 1 MiB, in sixteen chunks. Call
 /// [`Encryptor::finish`] at the end: a stream that was only dropped has no end chunk, and
 /// decryption refuses it. That is on purpose, so that an archive whose writer died is not taken for
 /// a whole one.
@@ -171,16 +171,16 @@ mod tests {
     fn a_batch_is_divided_evenly_and_the_end_is_marked_once() {
         assert_eq!(lengths(&encrypt(0)), [0]);
         assert_eq!(lengths(&encrypt(1)), [1, 0]);
-        assert_eq!(lengths(&encrypt(DIVIDED - 1)), [32_767, 0]);
+        assert_eq!(lengths(&encrypt(DIVIDED - 1)), [65_535, 0]);
         assert_eq!(
             lengths(&encrypt(DIVIDED)),
-            [[4096; 8].to_vec(), vec![0]].concat()
+            [[4096; 16].to_vec(), vec![0]].concat()
         );
-        let batch = [131_072; 8];
+        let batch = [65_536; 16];
         assert_eq!(lengths(&encrypt(BATCH)), [&batch[..], &[0]].concat());
         assert_eq!(lengths(&encrypt(BATCH + 1)), [&batch[..], &[1, 0]].concat());
         let uneven = lengths(&encrypt(DIVIDED + 1));
-        assert_eq!(uneven, [[4097; 7].to_vec(), vec![4090, 0]].concat());
+        assert_eq!(uneven, [[4097; 15].to_vec(), vec![4082, 0]].concat());
         assert_eq!(
             lengths(&encrypt(2 * BATCH)),
             [&batch[..], &batch, &[0]].concat()

@@ -1,7 +1,7 @@
 //! encpipe's stream format: encryption of backups, chunk by chunk, in constant memory.
 //!
 //! Wire-compatible with the C program encpipe by Frank Denis; keys come from the same libhydrogen,
-//! chunks from a [`secretbox`] of our own that does eight at once. A stream is a run of chunks and
+//! chunks from a [`secretbox`] of our own that does sixteen at once. A stream is a run of chunks and
 //! one end chunk:
 //!
 //! ```text
@@ -39,7 +39,7 @@ pub use error::StreamError;
 pub use key::{Key, PASSFILE_LIMIT, Passphrase};
 
 /// The most plaintext bytes that one chunk may hold: upstream's buffer of 1 MiB less what stands
-/// before the ciphertext. Ours hold an eighth of that.
+/// before the ciphertext. Ours hold a sixteenth of that.
 pub const MAX_CHUNK: usize = (1 << 20) - OVERHEAD;
 
 /// What a chunk takes beyond its plaintext: the length and the secretbox header, in bytes.

@@ -1,4 +1,4 @@
-//! libhydrogen's secretbox, of up to eight chunks at once: the same bytes as [`super::hydro`] makes,
+//! libhydrogen's secretbox, of up to sixteen chunks at once: the same bytes as [`super::hydro`] makes,
 //! many times as fast.
 //!
 //! A frame is a header and a message: 20 bytes of a synthetic initialisation vector, 16 of an

@@ -44,18 +44,18 @@ fn every_size_around_the_chunks_comes_back() {
     for (size, chunks) in [
         (0, 0),
         (1, 1),
-        (32_767, 1),
-        (32_768, 8),
-        (1_048_575, 8),
-        (1 << 20, 8),
-        ((1 << 20) + 1, 9),
-        (3 << 20, 24),
+        (65_535, 1),
+        (65_536, 16),
+        (1_048_575, 16),
+        (1 << 20, 16),
+        ((1 << 20) + 1, 17),
+        (3 << 20, 48),
     ] {
         let plain: Vec<u8> = (0..size).map(|i: u64| ((i * 7919) >> 8) as u8).collect();
         desk.write("plain", &plain);
         desk.run(&["-e", "-P", "pass", "-i", "plain", "-o", "stream"])
             .succeeds();
-        // A MiB of a file is divided into eight chunks; each has 40 bytes of its own, as the end has.
+        // A MiB of a file is divided into sixteen chunks; each has 40 bytes of its own, as the end has.
         assert_eq!(desk.read("stream").len(), plain.len() + 40 * (chunks + 1));
         desk.run(&["-d", "-P", "pass", "-i", "stream", "-o", "back"])
             .succeeds();

@@ -1,4 +1,4 @@
-//! The permutation Gimli, of eight messages at once.
+//! The permutation Gimli, of sixteen messages at once.
 //!
 //! libhydrogen seals one message at a time, which leaves most of a processor idle: Gimli is one
 //! long chain of steps. Messages are independent, so here their states lie side by side in
@@ -13,7 +13,7 @@ use vector::{Vector, permute};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// How many messages go at once.
-pub const LANES: usize = 8;
+pub const LANES: usize = 16;
 /// Bytes of a state that messages go into and come out of.
 pub const RATE: usize = 16;
 /// Bytes of a state in all.
@@ -139,42 +139,53 @@ enum Work<'a, 'b> {
 /// Does it in the widest vectors that this processor has.
 fn dispatch(states: &mut States, work: Work<'_, '_>) {
     #[cfg(target_arch = "x86_64")]
-    let Some(work) = x86::perform(states, work) else {
+    let Some(work) = (x86::KINDS.iter()).try_fold(work, |work, kind| kind(states, work)) else {
         return;
     };
-    perform::<Word>(states, work);
+    perform::<4, [u32; 4]>(states, work);
 }
 
+/// Does it in vectors of `N` lanes, as many after one another as there are.
 #[inline(always)]
-fn perform<V: Vector>(states: &mut States, work: Work<'_, '_>) {
-    let mut vectors = states.0.map(V::load);
-    match work {
-        Work::Permute => permute(&mut vectors),
-        // the duty is the same for all blocks: a loop of its own for each
-        Work::Blocks {
-            messages,
-            count,
-            duty,
-            tag,
-        } => match duty {
-            Duty::Absorb => blocks(&mut vectors, messages, count, Duty::Absorb, tag),
-            Duty::Encrypt => blocks(&mut vectors, messages, count, Duty::Encrypt, tag),
-            Duty::Decrypt => blocks(&mut vectors, messages, count, Duty::Decrypt, tag),
-        },
+fn perform<const N: usize, V: Vector<N>>(states: &mut States, mut work: Work<'_, '_>) {
+    for from in (0..LANES).step_by(N) {
+        let mut vectors = states.0.map(|word| {
+            let (lanes, _) = word[from..].as_chunks();
+            V::load(lanes[0])
+        });
+        match &mut work {
+            Work::Permute => permute(&mut vectors),
+            // the duty is the same for all blocks: a loop of its own for each
+            Work::Blocks {
+                messages,
+                count,
+                duty,
+                tag,
+            } => {
+                let messages = &mut messages[from..from + N];
+                match duty {
+                    Duty::Absorb => blocks(&mut vectors, messages, *count, Duty::Absorb, *tag),
+                    Duty::Encrypt => blocks(&mut vectors, messages, *count, Duty::Encrypt, *tag),
+                    Duty::Decrypt => blocks(&mut vectors, messages, *count, Duty::Decrypt, *tag),
+                }
+            }
+        }
+        for (word, vector) in states.0.iter_mut().zip(vectors) {
+            word[from..from + N].copy_from_slice(&vector.store());
+        }
     }
-    states.0 = vectors.map(V::store);
 }
 
 #[inline(always)]
-fn blocks<V: Vector>(
+fn blocks<const N: usize, V: Vector<N>>(
     states: &mut [V; 12],
-    messages: &mut [&mut [u8]; LANES],
+    messages: &mut [&mut [u8]],
     count: usize,
     duty: Duty,
     tag: u8,
 ) {
     let tag = V::splat(u32::from(tag) << 24);
-    let mut words = [[0; LANES]; RATE / 4];
+    let mut words = [[0; N]; RATE / 4];
     for start in (0..count).map(|block| block * RATE) {
         for (lane, message) in messages.iter().enumerate() {
             let (parts, _) = message[start..start + RATE].as_chunks::<4>();

@@ -1,13 +1,11 @@
 //! What the permutation needs of a vector, and the permutation in such vectors.
 
-use super::{LANES, Word};
-
-/// 32 bits of every lane, in whatever a processor has for it.
-pub trait Vector: Copy {
+/// 32 bits of `N` lanes, in whatever a processor has for it.
+pub trait Vector<const N: usize>: Copy {
     /// From memory.
-    fn load(word: Word) -> Self;
+    fn load(word: [u32; N]) -> Self;
     /// To memory.
-    fn store(self) -> Word;
+    fn store(self) -> [u32; N];
     /// The same bits in every lane.
     fn splat(bits: u32) -> Self;
     /// Exclusive or.
@@ -18,15 +16,15 @@ pub trait Vector: Copy {
     fn or(self, other: Self) -> Self;
     /// `self ^ b ^ c`.
     fn xor3(self, b: Self, c: Self) -> Self;
-    /// Shifted to the left by `N` bits.
-    fn shift<const N: u32>(self) -> Self;
-    /// Rotated to the left by `N` bits.
-    fn rotate<const N: u32>(self) -> Self;
+    /// Shifted to the left by `BITS` bits.
+    fn shift<const BITS: u32>(self) -> Self;
+    /// Rotated to the left by `BITS` bits.
+    fn rotate<const BITS: u32>(self) -> Self;
 }
 
 /// Gimli, of every lane.
 #[inline(always)]
-pub fn permute<V: Vector>(states: &mut [V; 12]) {
+pub fn permute<const N: usize, V: Vector<N>>(states: &mut [V; 12]) {
     for four in (1..=6).rev() {
         round(states);
         // the small swap, and the round's number with the constant of Gimli's own
@@ -44,7 +42,7 @@ pub fn permute<V: Vector>(states: &mut [V; 12]) {
 
 /// The layer of 96 bits of a round, of every column.
 #[inline(always)]
-fn round<V: Vector>(states: &mut [V; 12]) {
+fn round<const N: usize, V: Vector<N>>(states: &mut [V; 12]) {
     for column in 0..4 {
         let x = states[column].rotate::<24>();
         let y = states[column + 4].rotate::<9>();
@@ -56,18 +54,18 @@ fn round<V: Vector>(states: &mut [V; 12]) {
 }
 
 /// For every processor: the compiler makes of it what it can.
-impl Vector for Word {
+impl<const N: usize> Vector<N> for [u32; N] {
     #[inline(always)]
-    fn load(word: Word) -> Self {
+    fn load(word: [u32; N]) -> Self {
         word
     }
     #[inline(always)]
-    fn store(self) -> Word {
+    fn store(self) -> [u32; N] {
         self
     }
     #[inline(always)]
     fn splat(bits: u32) -> Self {
-        [bits; LANES]
+        [bits; N]
     }
     #[inline(always)]
     fn xor(self, other: Self) -> Self {
@@ -86,11 +84,11 @@ impl Vector for Word {
         std::array::from_fn(|i| self[i] ^ b[i] ^ c[i])
     }
     #[inline(always)]
-    fn shift<const N: u32>(self) -> Self {
-        self.map(|bits| bits << N)
+    fn shift<const BITS: u32>(self) -> Self {
+        self.map(|bits| bits << BITS)
     }
     #[inline(always)]
-    fn rotate<const N: u32>(self) -> Self {
-        self.map(|bits| bits.rotate_left(N))
+    fn rotate<const BITS: u32>(self) -> Self {
+        self.map(|bits| bits.rotate_left(BITS))
     }
 }
