@@ -5,10 +5,12 @@
 //! vectors, a message a lane. Gimli: Bernstein and others, "Gimli: a cross-platform permutation",
 //! CHES 2017; its use as a duplex as in libhydrogen's `impl/secretbox.h`.
 
+mod stretch;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use stretch::stretch;
 use vector::{Vector, permute};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 

@@ -82,6 +82,25 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
+fn stretching_is_turns_of_the_permutation() {
+    let mut state: [u8; BLOCK] = std::array::from_fn(|i| (i * 37) as u8);
+    let mut slow = States::zero();
+    slow.add_to_all(0, &state);
+    slow.step(1);
+    for turn in 0..3_u64 {
+        let mut rate = [0; RATE];
+        slow.copy(0, 0, &mut rate);
+        slow.add_to_all(0, &rate);
+        slow.add_to_all(0, &turn.to_le_bytes());
+        slow.step(0);
+    }
+    stretch(&mut state, 3);
+    let mut expected = [0; BLOCK];
+    slow.copy(0, 0, &mut expected);
+    assert_eq!(state, expected);
+}
+
+#[test]
 fn a_lane_does_not_see_the_others() {
     let mut together = states();
     let mut long = vec![1; 16 * 9 + 3];
