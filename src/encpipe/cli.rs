@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{IsTerminal, Write},
+    io::{BufReader, IsTerminal, Write},
     os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
@@ -13,6 +13,7 @@ use clap::{ArgGroup, Parser};
 
 use super::{
     Key, Passphrase, decrypt, encrypt,
+    encrypt::BATCH,
     ends::{End, Target, standard_output},
 };
 
@@ -112,7 +113,7 @@ pub fn run(args: Args) -> Result<()> {
     let direct = target.is_direct();
     let mut output = target.open()?;
     let result = match args.encrypt {
-        true => encrypt(input, &mut output, &key),
+        true => encrypt(BufReader::with_capacity(BATCH, input), &mut output, &key),
         false => decrypt(input, &mut output, &key),
     };
     result.with_context(|| {

@@ -1,6 +1,9 @@
 //! The writing side: plaintext in, chunks out.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    mem,
+};
 
 use super::{
     Key, LENGTH, OVERHEAD, hydro,
@@ -57,49 +60,62 @@ impl<W: Write> Encryptor<W> {
     /// When `inner` fails, now or in an earlier write.
     pub fn finish(mut self) -> io::Result<W> {
         self.flush_chunks()?;
-        self.write_chunks()?;
+        self.write_chunks(&[])?;
         self.inner.flush()?;
         Ok(self.inner)
     }
 
-    /// Writes what has gathered, if anything has: an empty chunk would end the stream.
-    fn flush_chunks(&mut self) -> io::Result<()> {
-        match self.plain.len() {
-            0 => self.check(),
-            _ => self.write_chunks(),
-        }
+    /// As a write and a flush, without another copy of `data`.
+    ///
+    /// # Errors
+    /// When `inner` fails, now or in an earlier write.
+    pub(super) fn pass_on(&mut self, data: &[u8]) -> io::Result<()> {
+        self.flush_chunks()?;
+        data.chunks(BATCH)
+            .try_for_each(|batch| self.write_chunks(batch))?;
+        self.inner.flush()
     }
 
-    fn write_chunks(&mut self) -> io::Result<()> {
+    /// Writes what has gathered, if anything has: an empty chunk would end the stream.
+    fn flush_chunks(&mut self) -> io::Result<()> {
+        if self.plain.is_empty() {
+            return self.check();
+        }
+        let mut plain = mem::take(&mut self.plain);
+        let written = self.write_chunks(&plain);
+        plain.clear();
+        self.plain = plain;
+        written
+    }
+
+    fn write_chunks(&mut self, plain: &[u8]) -> io::Result<()> {
         self.check()?;
         // A chunk may be half out when writing fails: nothing can follow it.
         self.failed = true;
         // a batch of nothing is the end chunk
-        let count = chunks(self.plain.len()).max(1);
-        let size = self
-            .plain
+        let count = chunks(plain.len()).max(1);
+        let size = plain
             .len()
             .max(1)
             .div_ceil(usize::try_from(count).map_err(io::Error::other)?);
         self.sealed
-            .resize(self.plain.len() + count as usize * OVERHEAD, 0);
+            .resize(plain.len() + count as usize * OVERHEAD, 0);
         let mut frames = Vec::with_capacity(FRAMES);
         let mut rest = &mut self.sealed[..];
-        let mut pieces = self.plain.chunks(size);
+        let mut pieces = plain.chunks(size);
         for _ in 0..count {
             let piece = pieces.next().unwrap_or_default();
             let (chunk, next) = rest.split_at_mut(OVERHEAD + piece.len());
             rest = next;
             let (length, frame) = chunk.split_at_mut(LENGTH);
-            let plain = u32::try_from(piece.len()).map_err(io::Error::other)?;
-            length.copy_from_slice(&plain.to_le_bytes());
+            let piece_length = u32::try_from(piece.len()).map_err(io::Error::other)?;
+            length.copy_from_slice(&piece_length.to_le_bytes());
             frame[hydro::HEADER..].copy_from_slice(piece);
             frames.push(frame);
         }
         secretbox::seal(&mut frames, self.number, self.key.bytes()).map_err(io::Error::other)?;
         self.inner.write_all(&self.sealed)?;
         self.number += count;
-        self.plain.clear();
         self.failed = false;
         Ok(())
     }
@@ -118,7 +134,7 @@ impl<W: Write> Write for Encryptor<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         self.check()?;
         if self.plain.len() == BATCH {
-            self.write_chunks()?;
+            self.flush_chunks()?;
         }
         let n = data.len().min(BATCH - self.plain.len());
         self.plain.extend_from_slice(&data[..n]);

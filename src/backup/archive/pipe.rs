@@ -2,7 +2,7 @@
 //! bounded size and number.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
@@ -103,6 +103,17 @@ impl Write for Sender {
 
 impl Read for PieceReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let data = self.fill_buf()?;
+        let n = out.len().min(data.len());
+        out[..n].copy_from_slice(&data[..n]);
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+/// What is in its buffer is the rest of a piece.
+impl BufRead for PieceReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.read == self.piece.len() && !self.ended {
             let piece = self.channel.recv().map_err(|_| {
                 let text = "the thread that writes has ended before its time";
@@ -112,10 +123,11 @@ impl Read for PieceReader {
             self.piece = piece;
             self.read = 0;
         }
-        let n = out.len().min(self.piece.len() - self.read);
-        out[..n].copy_from_slice(&self.piece[self.read..self.read + n]);
+        Ok(&self.piece[self.read..])
+    }
+
+    fn consume(&mut self, n: usize) {
         self.read += n;
-        Ok(n)
     }
 }
 

@@ -25,6 +25,12 @@ use crate::{
 /// zstd's own default: above it mail gets little smaller and much slower.
 const LEVEL: i32 = 3;
 
+/// What a file is padded to in a tar archive, in bytes.
+const BLOCK: u64 = 512;
+/// How much of a file is read at once, in bytes: what stays in a processor's own cache until it is
+/// hashed and compressed.
+const PIECE: usize = 1 << 17;
+
 /// What a tar entry says of a file beside its name and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
@@ -41,6 +47,7 @@ pub struct Meta {
 /// An archive that is being written.
 pub struct Writer {
     tar: tar::Builder<Frames>,
+    buffer: Vec<u8>,
     encryption: JoinHandle<Result<(Box<dyn Upload>, u64)>>,
     content: u64,
     /// The chunk that the last section begins with, if it was begun.
@@ -88,6 +95,7 @@ impl Writer {
         let frames = Frames(Some(frame(sender).context("setting up zstd")?));
         let mut writer = Self {
             tar: tar::Builder::new(frames),
+            buffer: vec![0; PIECE],
             encryption,
             content: 0,
             tail: None,
@@ -122,7 +130,11 @@ impl Writer {
     /// As [`Writer::file`].
     pub fn bytes(&mut self, path: &Path, meta: Meta, bytes: &[u8]) -> Result<()> {
         self.content += bytes.len() as u64;
-        self.append(path, meta, bytes.len() as u64, bytes)
+        let size = bytes.len() as u64;
+        self.begin(path, meta, size)
+            .and_then(|()| self.tar.get_mut().write_all(bytes))
+            .and_then(|()| self.pad(size))
+            .with_context(|| adding(path))
     }
 
     /// Adds a file of `size` bytes; returns the SHA-256 of what `data` gave.
@@ -156,17 +168,14 @@ impl Writer {
         size: u64,
         data: impl Read,
     ) -> Result<Option<[u8; 32]>> {
-        let mut data = Hashed {
-            inner: data,
-            hash: Sha256::new(),
-            left: size,
-            short: false,
-        };
-        self.append(path, meta, size, &mut data)?;
-        Ok((!data.short).then(|| data.hash.finalize().into()))
+        self.begin(path, meta, size)
+            .and_then(|()| self.copy(size, data))
+            .with_context(|| adding(path))
     }
 
-    fn append(&mut self, path: &Path, meta: Meta, size: u64, data: impl Read) -> Result<()> {
+    /// Writes what stands before the bytes of a file. They are not given to [`tar::Builder`], which
+    /// copies them in small pieces.
+    fn begin(&mut self, path: &Path, meta: Meta, size: u64) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
         header.set_size(size);
@@ -175,9 +184,39 @@ impl Writer {
         header.set_gid(meta.gid.into());
         // tar knows no time before 1970
         header.set_mtime(meta.mtime.try_into().unwrap_or(0));
-        self.tar
-            .append_data(&mut header, path, data)
-            .with_context(|| format!("adding {} to the archive", path.display()))
+        self.tar.append_data(&mut header, path, io::empty())
+    }
+
+    /// Fills the last block of a file of `size` bytes (tar(5)).
+    fn pad(&mut self, size: u64) -> io::Result<()> {
+        let zeros = [0; BLOCK as usize];
+        let over = (size % BLOCK) as usize;
+        match over {
+            0 => Ok(()),
+            _ => self.tar.get_mut().write_all(&zeros[over..]),
+        }
+    }
+
+    /// Copies the bytes of a file of that size; their SHA-256, unless there were fewer.
+    fn copy(&mut self, size: u64, data: impl Read) -> io::Result<Option<[u8; 32]>> {
+        let mut hash = Sha256::new();
+        let mut data = data.take(size);
+        let mut left = size;
+        loop {
+            let n = match data.read(&mut self.buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            if n == 0 {
+                break;
+            }
+            hash.update(&self.buffer[..n]);
+            self.tar.get_mut().write_all(&self.buffer[..n])?;
+            left -= n as u64;
+        }
+        io::copy(&mut io::repeat(0).take(left), self.tar.get_mut())?;
+        self.pad(size)?;
+        Ok((left == 0).then(|| hash.finalize().into()))
     }
 
     /// Adds the manifest, `size` bytes, and ends the archive.
@@ -225,6 +264,10 @@ impl Writer {
             _ => error,
         }
     }
+}
+
+fn adding(path: &Path) -> String {
+    format!("adding {} to the archive", path.display())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -303,37 +346,6 @@ impl Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
-    }
-}
-
-/// Exactly as many bytes as were promised, hashed on their way.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-    left: u64,
-    short: bool,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let most = out.len().min(self.left.try_into().unwrap_or(usize::MAX));
-        if most == 0 {
-            return Ok(0);
-        }
-        let out = &mut out[..most];
-        let n = match self.short {
-            true => 0,
-            false => self.inner.read(out)?,
-        };
-        if n == 0 {
-            self.short = true;
-            out.fill(0);
-            self.left -= most as u64;
-            return Ok(most);
-        }
-        self.hash.update(&out[..n]);
-        self.left -= n as u64;
-        Ok(n)
     }
 }
 

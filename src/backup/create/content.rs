@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{Read, Seek},
+    mem,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -35,6 +36,8 @@ pub struct Contents<'a> {
     pub archives: Archives<'a>,
     /// The copy of the database.
     pub database: Option<PathBuf>,
+    /// What small files are read into, one after the other.
+    buffer: Vec<u8>,
 }
 
 impl<'a> Contents<'a> {
@@ -53,6 +56,7 @@ impl<'a> Contents<'a> {
             watch,
             archives,
             database: None,
+            buffer: Vec::new(),
         }
     }
 
@@ -158,14 +162,17 @@ impl<'a> Contents<'a> {
             mtime: found.mtime(),
         };
         let added = if found.len() <= SMALL {
-            let mut bytes = Vec::new();
+            let mut bytes = mem::take(&mut self.buffer);
+            bytes.clear();
             file.read_to_end(&mut bytes).with_context(what)?;
             let sha256: [u8; 32] = Sha256::digest(&bytes).into();
             let size = bytes.len() as u64;
-            match self.index.content(&sha256)? {
+            let added = match self.index.content(&sha256)? {
                 Some(known) => Some((sha256, known, size)),
                 None => self.add(path, meta, size, Bytes::<File>::Here(&bytes, sha256))?,
-            }
+            };
+            self.buffer = bytes;
+            added
         } else {
             let size = found.len();
             match self.known(&mut file, size).with_context(what)? {
