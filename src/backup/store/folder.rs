@@ -3,16 +3,22 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{Advice, fadvise};
 
 use super::{Entry, Store, Upload};
 use crate::util::files::{self, AtomicFile};
 
 /// The mode of an archive: it is encrypted, but nobody else's business.
 const MODE: u32 = 0o600;
+
+/// How much is written before the disk begins with it, in bytes: whoever waits for the disk at the
+/// end then waits for that much, and not for all.
+const AHEAD: u64 = 8 << 20;
 
 /// How the name of a file begins that is being written.
 const UNFINISHED: &str = ".ezmail-backup-";
@@ -79,7 +85,11 @@ impl Store for Folder {
             bail!("{} is there already", path.display());
         }
         let prefix = format!("{UNFINISHED}{name}.");
-        Ok(Box::new(Writing(AtomicFile::create_as(&prefix, &path)?)))
+        Ok(Box::new(Writing {
+            file: AtomicFile::create_as(&prefix, &path)?,
+            begun: 0,
+            written: 0,
+        }))
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn Read + Send>> {
@@ -112,21 +122,35 @@ impl Store for Folder {
     }
 }
 
-struct Writing(AtomicFile);
+struct Writing {
+    file: AtomicFile,
+    /// How much the disk has begun with.
+    begun: u64,
+    written: u64,
+}
 
 impl Write for Writing {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.0.write(data)
+        let n = self.file.write(data)?;
+        self.written += n as u64;
+        if let Some(length) = NonZeroU64::new(self.written - self.begun)
+            && length.get() >= AHEAD
+        {
+            // what is not on the disk yet goes there (posix_fadvise(2))
+            fadvise(self.file.file(), self.begun, Some(length), Advice::DontNeed)?;
+            self.begun = self.written;
+        }
+        Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.file.flush()
     }
 }
 
 impl Upload for Writing {
     fn commit(self: Box<Self>) -> Result<()> {
-        self.0.commit(MODE)
+        self.file.commit(MODE)
     }
 }
 
