@@ -25,7 +25,7 @@ mod links;
 mod names;
 mod owners;
 mod plan;
-mod sources;
+pub mod sources;
 mod sysusers;
 mod table;
 #[cfg(test)]
