@@ -116,11 +116,13 @@ pub fn restarts(machine: &Appliance) -> Vec<String> {
 /// follows finds it.
 pub fn comes_back(machine: &Appliance, kill: &Kill) -> Option<String> {
     let Kill { unit, script, .. } = kill;
-    // NRestarts counts what systemd has started by itself
+    // NRestarts counts what systemd has started by itself; what has just come back has yet to give its
+    // processes their names
     let script = format!(
         "show() {{ systemctl show --property=$1 --value {unit}; }}\n\
          before=$(show NRestarts)\n\
-         {script} || {{ echo 'nothing was killed'; exit 1; }}\n\
+         for i in $(seq 60); do {{ {script}; }} && killed=yes && break; sleep 0.5; done\n\
+         [ \"$killed\" ] || {{ echo 'nothing was killed'; exit 1; }}\n\
          for i in $(seq {}); do\n\
          if [ \"$(show NRestarts)\" -ge $((before + {})) ] && [ \"$(show ActiveState)\" = active ]; \
          then exit 0; fi\n\
