@@ -190,7 +190,12 @@ impl Shared {
                 let is_it = |number: &&Number| rest.starts_with(&format!("{}>", number.from()));
                 current = batch.iter().find(is_it).copied();
             }
-            let last = matches!(reply.step.as_str(), "message" | "DATA");
+            // 354 has the message's own answer behind it
+            let last = match reply.step.as_str() {
+                "message" => true,
+                "DATA" => reply.code != 354,
+                _ => false,
+            };
             match (current, reply.code) {
                 (Some(number), 250) if reply.step == "message" => {
                     if !is_acceptance(&reply.text) {
@@ -246,6 +251,7 @@ fn the_answers_of_two_messages_are_told_apart() {
             ("DATA", 503, "5.5.1 no"),
             ("MAIL FROM:<loss-10@example.com>", 250, "2.0.0 Ok"),
             ("RCPT TO:<alice@example.org>", 250, "2.0.0 Ok"),
+            ("DATA", 354, "Enter mail"),
             (
                 "message",
                 250,
