@@ -231,6 +231,20 @@ fn a_from_of_ones_own_in_every_spelling_is_not_forged() {
 }
 
 #[test]
+fn a_mail_that_quotes_another_is_not_forged() {
+    let (setting, _guard) = together();
+    let mail = Mail::new(ALICE.0, PEER, "quoting-others")
+        .line("From: Somebody Else <else@example.com>")
+        .line("To: alice@example.org")
+        .line("")
+        .line("From: And Another <another@example.com>");
+    let client = setting.world.client(63, Family::V4);
+    client
+        .deliver(Port::Submissions, Some(ALICE), &mail)
+        .unwrap();
+}
+
+#[test]
 fn gtube() {
     let (setting, _guard) = together();
     let line = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";

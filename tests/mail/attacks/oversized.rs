@@ -29,6 +29,12 @@ fn begun<'s>() -> Vec<Step<'s>> {
     ]
 }
 
+/// A message as it goes over the wire, without its end.
+fn stuffed(mail: &Mail) -> Vec<u8> {
+    let text = String::from_utf8(mail.raw.clone()).unwrap();
+    text.replace("\r\n.", "\r\n..").into_bytes()
+}
+
 /// An answer without bytes of one's own before it.
 fn answer<'s>() -> Step<'s> {
     Step::Raw(Vec::new())
@@ -123,7 +129,7 @@ fn lines_of_a_message_that_are_too_long() {
                 false => mail.line(&long),
             };
             let mut steps = begun();
-            steps.extend([Step::Send(mail.raw, 1), answer(), Step::Rest(20)]);
+            steps.extend([Step::Send(stuffed(&mail), 1), answer(), Step::Rest(20)]);
             refused_and_closed(&say(&client, 18, &steps), &name);
         }
         // smtpd would take it, but not back from the filter
@@ -196,7 +202,7 @@ fn a_size_that_is_announced() {
 
 /// Begins a message and sends that many megabytes of it, in lines.
 fn megabytes<'s>(name: &str, count: usize) -> Vec<Step<'s>> {
-    let head = Mail::new(PEER, ALICE.0, name).raw;
+    let head = stuffed(&Mail::new(PEER, ALICE.0, name));
     let line = [&[b'm'; 998][..], b"\r\n"].concat();
     let mut steps = begun();
     steps.extend([

@@ -15,15 +15,17 @@ local function base(address)
   return string.gsub(name, '%+.*$', '') .. '@' .. domain
 end
 
+-- the filter refuses a larger header
+local largest_header = 256 * 1024
+
 -- How many lines before the first empty one begin a From field, however it is spelled. rspamd's own
--- list ends where the header is broken, and some readers' lists do not.
+-- list ends where the header is broken, and some readers' lists do not. Its iterator over lines leaves
+-- empty ones out, so that it would go on into the body, where quoted mail has such lines.
 local function from_lines(task)
+  local head = '\n' .. task:get_content():sub(1, largest_header):str()
+  head = head:sub(1, (head:find('\n\r?\n')))
   local count = 0
-  for line in task:get_content():lines(true) do
-    line = string.gsub(line, '[\r\n]+$', '')
-    if line == '' then
-      break
-    end
+  for line in string.gmatch(head, '\n([^\n]*)') do
     if string.match(string.lower(line), '^from[ \t]*:') then
       count = count + 1
     end
