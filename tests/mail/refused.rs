@@ -207,6 +207,20 @@ fn a_forged_from_after_login() {
 }
 
 #[test]
+fn a_field_twice_that_may_be_there_once() {
+    let (setting, _guard) = together();
+    for name in ["Subject", "To"] {
+        let id = format!("refused-two-{}", name.to_lowercase());
+        let mail = Mail::new(ALICE.0, PEER, &id).with(name, "bob@example.net");
+        let client = setting.world.client(62, Family::V6);
+        let talk = client.send(Port::Submissions, Some(ALICE), &mail).unwrap();
+        assert_refused(&talk, "message");
+        let text = &talk.last().unwrap().text;
+        assert!(text.contains(&format!("two {name} fields")), "{talk:#?}");
+    }
+}
+
+#[test]
 fn a_from_of_ones_own_in_every_spelling_is_not_forged() {
     let (setting, _guard) = together();
     for (number, from) in [

@@ -139,11 +139,6 @@ pub fn all() -> Vec<Odd> {
             BODY,
         ),
         odd(
-            "two-subjects",
-            "Subject: the first\nX-Between: x\nSubject: the second\n",
-            BODY,
-        ),
-        odd(
             "resent",
             "Resent-Date: Thu, 1 Jan 2026 00:00:00 +0000\nResent-From: alice@example.org\n\
              Resent-To: carol@second.org\nResent-Message-ID: <again@example.org>\n",

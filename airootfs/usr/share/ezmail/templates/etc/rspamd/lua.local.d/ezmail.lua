@@ -3,7 +3,8 @@
 -- Who is logged in writes as himself: every address in From, Sender, Resent-From and Resent-Sender
 -- has to be one that smtpd would take from him in the envelope (`senders` in smtpd.conf).
 -- ezmail-filter looks them up and tells them; "+detail" and case do not count. Anything else is
--- refused.
+-- refused, and so is a header that has twice what may be there once (RFC 5322, section 3.6; RFC 2045,
+-- section 3): no signature of it would hold, and every reader shows another of the two.
 
 local util = require 'rspamd_util'
 
@@ -14,6 +15,10 @@ local function base(address)
   end
   return string.gsub(name, '%+.*$', '') .. '@' .. domain
 end
+
+-- what rspamd makes no signature for that holds, if it is there twice
+local once = { 'Date', 'Sender', 'Reply-To', 'To', 'Cc', 'Message-ID', 'In-Reply-To', 'References',
+  'Subject', 'Content-Type', 'Content-Transfer-Encoding' }
 
 -- the filter refuses a larger header
 local largest_header = 256 * 1024
@@ -114,6 +119,28 @@ rspamd_config:register_symbol({
         if other then
           return refuse(task, name .. ': ' .. other)
         end
+      end
+    end
+  end,
+})
+
+rspamd_config:register_symbol({
+  name = 'REPEATED_OWN_FIELD',
+  type = 'prefilter',
+  priority = 9,
+  score = 0.0,
+  group = 'ezmail',
+  description = 'A logged-in user wrote a field twice that may be there once',
+  callback = function(task)
+    if not task:get_user() then
+      return
+    end
+    for _, name in ipairs(once) do
+      if (task:get_header_count(name) or 0) > 1 then
+        task:insert_result('REPEATED_OWN_FIELD', 1.0, name)
+        task:set_pre_result('reject', 'The header has two ' .. name .. ' fields, and may have one',
+          'ezmail')
+        return
       end
     end
   end,
