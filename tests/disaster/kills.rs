@@ -48,7 +48,8 @@ fn all_is_well(machine: &Appliance) {
     let script = "for i in $(seq 60); do \
         s=$(smtpctl show status 2>/dev/null) && ! echo \"$s\" | grep -q paused && \
         systemctl -q is-active smtpd dovecot rspamd valkey && \
-        ! systemctl -q is-active ezmail-switch.service && exit 0; sleep 2; done; \
+        case $(systemctl is-active ezmail-switch.service) in inactive | failed) exit 0 ;; esac; \
+        sleep 2; done; \
         smtpctl show status; systemctl --no-pager status smtpd dovecot ezmail-switch; exit 1";
     run(machine, script);
 }
