@@ -5,6 +5,7 @@
 
 mod client;
 mod durable;
+mod header;
 #[path = "../image_root/mod.rs"]
 mod image_root;
 mod memory;
