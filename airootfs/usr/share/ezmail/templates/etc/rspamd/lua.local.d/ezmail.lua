@@ -23,19 +23,19 @@ local once = { 'Date', 'Sender', 'Reply-To', 'To', 'Cc', 'Message-ID', 'In-Reply
 -- the filter refuses a larger header
 local largest_header = 256 * 1024
 
--- How many lines before the first empty one begin a From field, however it is spelled. rspamd's own
--- list ends where the header is broken, and some readers' lists do not. Its iterator over lines leaves
--- empty ones out, so that it would go on into the body, where quoted mail has such lines.
-local function from_lines(task)
+-- How often a field is in the header, by its name in lower case, however it is spelled. rspamd's own
+-- list leaves out a name with a blank behind it and ends where the header is broken, and some readers'
+-- lists do not. Its iterator over lines leaves empty ones out, so that it would go on into the body,
+-- where quoted mail has such lines.
+local function counts(task)
   local head = '\n' .. task:get_content():sub(1, largest_header):str()
   head = head:sub(1, (head:find('\n\r?\n')))
-  local count = 0
-  for line in string.gmatch(head, '\n([^\n]*)') do
-    if string.match(string.lower(line), '^from[ \t]*:') then
-      count = count + 1
-    end
+  local found = {}
+  for name in string.gmatch(head, '\n([^%s:]+)[ \t]*:') do
+    name = string.lower(name)
+    found[name] = (found[name] or 0) + 1
   end
-  return count
+  return found
 end
 
 -- What stands outside of quoted strings and comments (RFC 5322, section 3.2).
@@ -105,7 +105,7 @@ rspamd_config:register_symbol({
     own[''] = nil
 
     local fields = task:get_header_full('From') or {}
-    local lines = from_lines(task)
+    local lines = counts(task).from or 0
     if #fields ~= 1 or lines ~= 1 then
       return refuse(task, math.max(#fields, lines) .. ' From fields')
     end
@@ -135,8 +135,9 @@ rspamd_config:register_symbol({
     if not task:get_user() then
       return
     end
+    local found = counts(task)
     for _, name in ipairs(once) do
-      if (task:get_header_count(name) or 0) > 1 then
+      if (found[string.lower(name)] or 0) > 1 or (task:get_header_count(name) or 0) > 1 then
         task:insert_result('REPEATED_OWN_FIELD', 1.0, name)
         task:set_pre_result('reject', 'The header has two ' .. name .. ' fields, and may have one',
           'ezmail')
