@@ -5,8 +5,9 @@ Called by ci/bench backup: bench-backup.py MIB RUNS FOLDER PROGRAMS
 
 MIB of mail are written below FOLDER as a server in a folder has it: text, HTML and attachments, half
 of the messages compressed one by one as dovecot stores them. Each way is measured RUNS times, in
-turns; the medians count. The time is the wall clock's, the memory the largest resident set of each
-process, summed over the processes of a pipeline.
+turns; the medians count. The time is the wall clock's, until what was written is on the disk: a backup
+says that it is made only then, and tar's archive is synced within its time. The CPU's time is that of all
+processes of a pipeline, and so is the memory, the largest resident set of each.
 """
 
 import base64
@@ -64,8 +65,8 @@ def fill(maildir, mib):
     return number, total
 
 
-def run(commands, stdin=None, stdout=None):
-    """A pipeline: seconds, and MiB of memory."""
+def run(commands, stdin=None, stdout=None, on_disk=None):
+    """A pipeline: seconds, those of the CPU, and MiB of memory."""
     os.sync()
     begun = time.monotonic()
     processes, previous = [], stdin
@@ -79,7 +80,7 @@ def run(commands, stdin=None, stdout=None):
             previous.close()
         processes.append(process)
         previous = process.stdout
-    memory = 0
+    memory = cpu = 0
     for process in processes:
         errors = process.stderr.read() if process.stderr else b""
         _, status, usage = os.wait4(process.pid, 0)
@@ -87,7 +88,10 @@ def run(commands, stdin=None, stdout=None):
         if process.returncode != 0:
             sys.exit(f"bench: {process.args} failed: {errors.decode()}")
         memory += usage.ru_maxrss
-    return time.monotonic() - begun, memory / 1024
+        cpu += usage.ru_utime + usage.ru_stime
+    if on_disk:
+        subprocess.run(["sync", "-f" if on_disk.is_dir() else "-d", on_disk], check=True)
+    return time.monotonic() - begun, cpu, memory / 1024
 
 
 def main():
@@ -110,28 +114,32 @@ def main():
     results = {}
 
     def measure(name, commands, **ends):
-        seconds, memory = run(commands, **ends)
-        results.setdefault(name, []).append((seconds, memory))
-        print(f"  {name:<24} {seconds:7.2f} s  {total / 1e6 / seconds:7.1f} MB/s  {memory:6.0f} MiB", flush=True)
+        results.setdefault(name, []).append(run(commands, **ends))
+        tell(name, results[name][-1])
+
+    def tell(name, result):
+        seconds, cpu, memory = result
+        rate = total / 1e6 / seconds
+        print(f"  {name:<24} {seconds:7.2f} s  {cpu:7.2f} s  {rate:7.1f} MB/s  {memory:6.0f} MiB", flush=True)
 
     # what is read is in memory for all of them then
     run([["tar", "-C", mail, "-cf", "-", "."], ["cat"]], stdout=subprocess.DEVNULL)
     for _ in range(runs):
         with plain.open("wb") as to:
-            measure("tar | zstd", [["tar", "-C", mail, "-cf", "-", "."], ["zstd", "-q", "-3"]], stdout=to)
+            measure("tar | zstd", [["tar", "-C", mail, "-cf", "-", "."], ["zstd", "-q", "-3"]], stdout=to, on_disk=plain)
         ours.unlink(missing_ok=True)
         measure("backup create", [mailctl + ["backup", "create", "-o", str(ours)]])
     for _ in range(runs):
         out.mkdir()
         with plain.open("rb") as source:
-            measure("zstd -d | tar x", [["zstd", "-q", "-d"], ["tar", "-C", out, "-xf", "-"]], stdin=source)
+            measure("zstd -d | tar x", [["zstd", "-q", "-d"], ["tar", "-C", out, "-xf", "-"]], stdin=source, on_disk=out)
         shutil.rmtree(out)
         measure("restore", [mailctl + ["restore", str(ours), "--yes"]])
         subprocess.run(mailctl + ["restore", "--drop-old", "--yes"], check=True, stdout=subprocess.DEVNULL)
     middle = {name: [statistics.median(c) for c in zip(*values)] for name, values in results.items()}
-    print(f"{'medians of ' + str(runs):<26} {'time':>7}    {'rate':>12}  {'memory':>8}")
-    for name, (seconds, memory) in middle.items():
-        print(f"  {name:<24} {seconds:7.2f} s  {total / 1e6 / seconds:7.1f} MB/s  {memory:6.0f} MiB")
+    print(f"{'medians of ' + str(runs):<26} {'time':>7}    {'CPU':>6}    {'rate':>10}   {'memory':>8}")
+    for name, result in middle.items():
+        tell(name, result)
     print(f"sizes: tar | zstd {plain.stat().st_size / 1e6:.1f} MB, backup {ours.stat().st_size / 1e6:.1f} MB")
     for what, theirs, mine in (("backup", "tar | zstd", "backup create"), ("restore", "zstd -d | tar x", "restore")):
         print(f"{what}: {middle[theirs][0] / middle[mine][0]:.2f} of the rate of {theirs}")

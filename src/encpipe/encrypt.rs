@@ -12,15 +12,14 @@ use super::{
 
 /// The most plaintext bytes that are sealed at once.
 pub(super) const BATCH: usize = 1 << 20;
-/// What makes more than one chunk: a batch from here on is divided among all lanes.
-const DIVIDED: usize = 1 << 16;
+/// How long a chunk is at least, where there is more than one: a batch is divided among the lanes.
+const PIECE: usize = 1 << 12;
 
 /// How many chunks [`super::encrypt`] makes of `length` bytes that one read yields, at most 1 MiB.
 pub fn chunks(length: usize) -> u64 {
     match length {
         0 => 0,
-        1..DIVIDED => 1,
-        _ => FRAMES as u64,
+        _ => (length / PIECE).clamp(1, FRAMES) as u64,
     }
 }
 
@@ -187,15 +186,21 @@ mod tests {
     fn a_batch_is_divided_evenly_and_the_end_is_marked_once() {
         assert_eq!(lengths(&encrypt(0)), [0]);
         assert_eq!(lengths(&encrypt(1)), [1, 0]);
-        assert_eq!(lengths(&encrypt(DIVIDED - 1)), [65_535, 0]);
+        assert_eq!(lengths(&encrypt(2 * PIECE - 1)), [8191, 0]);
+        assert_eq!(lengths(&encrypt(2 * PIECE + 1)), [4097, 4096, 0]);
+        let all = FRAMES * PIECE;
         assert_eq!(
-            lengths(&encrypt(DIVIDED)),
+            lengths(&encrypt(all - 1)),
+            [[4369; 15].to_vec(), vec![0]].concat()
+        );
+        assert_eq!(
+            lengths(&encrypt(all)),
             [[4096; 16].to_vec(), vec![0]].concat()
         );
         let batch = [65_536; 16];
         assert_eq!(lengths(&encrypt(BATCH)), [&batch[..], &[0]].concat());
         assert_eq!(lengths(&encrypt(BATCH + 1)), [&batch[..], &[1, 0]].concat());
-        let uneven = lengths(&encrypt(DIVIDED + 1));
+        let uneven = lengths(&encrypt(all + 1));
         assert_eq!(uneven, [[4097; 15].to_vec(), vec![4082, 0]].concat());
         assert_eq!(
             lengths(&encrypt(2 * BATCH)),

@@ -14,6 +14,8 @@ const WAITING: usize = 4;
 /// The end that is written to.
 pub struct Sender {
     channel: SyncSender<io::Result<Vec<u8>>>,
+    /// Pieces that were read, to be filled again.
+    spare: Receiver<Vec<u8>>,
     piece: Vec<u8>,
     /// How many chunks of an encrypted stream the pieces make that were sent.
     chunks: u64,
@@ -22,6 +24,7 @@ pub struct Sender {
 /// The end that is read from. The end of the file is there only when [`Sender::finish`] was called.
 pub struct PieceReader {
     channel: Receiver<io::Result<Vec<u8>>>,
+    spare: SyncSender<Vec<u8>>,
     piece: Vec<u8>,
     read: usize,
     ended: bool,
@@ -30,13 +33,16 @@ pub struct PieceReader {
 /// Both ends of a new pipe.
 pub fn pipe() -> (Sender, PieceReader) {
     let (channel, other) = sync_channel(WAITING);
+    let (back, spare) = sync_channel(WAITING);
     let sender = Sender {
         channel,
+        spare,
         piece: Vec::with_capacity(PIECE),
         chunks: 0,
     };
     let reader = PieceReader {
         channel: other,
+        spare: back,
         piece: Vec::new(),
         read: 0,
         ended: false,
@@ -75,7 +81,9 @@ impl Sender {
         if self.piece.is_empty() {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        let empty = self.spare.try_recv();
+        let empty = empty.unwrap_or_else(|_| Vec::with_capacity(PIECE));
+        let piece = std::mem::replace(&mut self.piece, empty);
         self.chunks += crate::encpipe::chunks(piece.len());
         self.channel.send(Ok(piece)).map_err(|_| gone())
     }
@@ -120,8 +128,11 @@ impl BufRead for PieceReader {
                 io::Error::new(io::ErrorKind::UnexpectedEof, text)
             })??;
             self.ended = piece.is_empty();
-            self.piece = piece;
+            let mut read = std::mem::replace(&mut self.piece, piece);
             self.read = 0;
+            read.clear();
+            // where there are enough, or none is wanted any more, it is let go
+            let _ = self.spare.try_send(read);
         }
         Ok(&self.piece[self.read..])
     }

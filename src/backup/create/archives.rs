@@ -41,7 +41,7 @@ pub struct Archives<'a> {
 
 /// The bytes of a file.
 pub enum Bytes<'a, R> {
-    /// In memory, with their SHA-256.
+    /// In memory, with their SHA-256, which the index does not have.
     Here(&'a [u8], [u8; 32]),
     /// To be read, so many.
     There(R, u64),
@@ -72,6 +72,11 @@ impl<'a> Archives<'a> {
         }
     }
 
+    /// Whether the archives are for a store, which keeps what it has.
+    pub fn are_kept(&self) -> bool {
+        matches!(self.sink, Some(Sink::Store(_)))
+    }
+
     /// Adds the bytes of a file; where they are, and their SHA-256, or `None` if the file got
     /// shorter while it was read.
     pub fn add(
@@ -88,16 +93,16 @@ impl<'a> Archives<'a> {
         let index = self.index;
         let open = self.open.as_mut().context("no archive is open")?;
         let entry = unused(index, open, path)?;
-        let (size, added) = match bytes {
+        let (size, is_new, added) = match bytes {
             Bytes::Here(bytes, hash) => {
                 let added = open.writer.bytes(&entry, meta, bytes);
-                (bytes.len() as u64, added.map(|()| Some(hash)))
+                (bytes.len() as u64, true, added.map(|()| Some(hash)))
             }
-            Bytes::There(data, size) => (size, open.writer.file(&entry, meta, size, data)),
+            Bytes::There(data, size) => (size, false, open.writer.file(&entry, meta, size, data)),
         };
         let archive = open.name.clone();
         match added {
-            Ok(Some(hash)) if index.content(&hash)?.is_none() => {
+            Ok(Some(hash)) if is_new || index.content(&hash)?.is_none() => {
                 let known = Known { archive, entry };
                 index.put_content(&hash, size, &known)?;
                 Ok(Some((hash, known)))
@@ -124,9 +129,12 @@ impl<'a> Archives<'a> {
         self.last = true;
         self.begin()?;
         // where messages are in the same archive, the rest is to be had without them
-        if !self.section && !matches!(self.sink, Some(Sink::Store(_))) {
-            let open = self.open.as_mut().context("no archive is open")?;
-            open.writer.last_section()?;
+        if !self.section && !self.are_kept() {
+            let mut open = self.open.take().context("no archive is open")?;
+            if let Err(error) = open.writer.last_section() {
+                return Err(open.writer.cause(error));
+            }
+            self.open = Some(open);
             self.section = true;
         }
         Ok(self.id.archive())
@@ -156,8 +164,7 @@ impl<'a> Archives<'a> {
         if self.open.is_some() {
             return Ok(());
         }
-        let is_store = matches!(self.sink, Some(Sink::Store(_)));
-        let is_last = !is_store || self.last;
+        let is_last = !self.are_kept() || self.last;
         let (name, part) = match is_last {
             true => (self.id.archive(), None),
             false => {

@@ -149,7 +149,8 @@ impl<'a> Contents<'a> {
             if listed.is_some_and(|l| l != here) {
                 return Ok(None);
             }
-            if let Some(sha256) = self.index.file(here, found.len())?
+            if self.archives.are_kept()
+                && let Some(sha256) = self.index.file(here, found.len())?
                 && let Some(known) = self.index.content(&sha256)?
             {
                 return Ok(Some(content(found.mtime(), found.len(), sha256, known)));
@@ -183,8 +184,8 @@ impl<'a> Contents<'a> {
         let Some((sha256, known, size)) = added else {
             return Ok(None);
         };
-        // another file may get the inode within the same tick of the clock
-        if is_message(path) && settled {
+        // for the next run; another file may get the inode within the same tick of the clock
+        if is_message(path) && settled && self.archives.are_kept() {
             self.index.put_file(here, size, &sha256)?;
         }
         Ok(Some(content(found.mtime(), size, sha256, known)))

@@ -136,8 +136,9 @@ impl Write for Writing {
         if let Some(length) = NonZeroU64::new(self.written - self.begun)
             && length.get() >= AHEAD
         {
-            // what is not on the disk yet goes there (posix_fadvise(2))
-            fadvise(self.file.file(), self.begun, Some(length), Advice::DontNeed)?;
+            // what is not on the disk yet goes there (posix_fadvise(2)); advice that is not taken does
+            // no harm, and the end of the file is synced all the same
+            let _ = fadvise(self.file.file(), self.begun, Some(length), Advice::DontNeed);
             self.begun = self.written;
         }
         Ok(n)
