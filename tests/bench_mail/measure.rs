@@ -1,6 +1,6 @@
 //! One server from its boot to its figures.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
@@ -109,9 +109,14 @@ pub fn measure(
     let all = || inward.0.iter().chain(&outward.0);
     say("warming up");
     settle(&machine, settings.settle)?;
-    for part in all() {
-        send(world, part.way, &part.warm_up, 1, GREYLISTED)?;
-    }
+    // all at once: who is greylisted has to wait
+    thread::scope(|scope| {
+        let parts: Vec<_> = all()
+            .map(|part| scope.spawn(|| send(world, part.way, &part.warm_up, 1, GREYLISTED)))
+            .collect();
+        let mut parts = parts.into_iter();
+        parts.try_for_each(|part| part.join().unwrap().map(drop))
+    })?;
     scans_and_signs(world, server)?;
     settle(&machine, settings.settle)?;
     let mut column = Column::new(server);
@@ -221,6 +226,6 @@ pub fn host() -> Result<String> {
         .map_or("a CPU without a name", |rest| {
             rest.trim_start_matches([' ', '\t', ':'])
         });
-    let cores = std::thread::available_parallelism()?;
+    let cores = thread::available_parallelism()?;
     Ok(format!("{cores} cores, {model}"))
 }
