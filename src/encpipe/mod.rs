@@ -6,14 +6,14 @@
 //!
 //! ```text
 //! chunk:     length of the plaintext, 32 bits little endian, 1 to 1048536
-//!            secretbox header, 36 bytes (random initialisation vector, authenticator)
+//!            secretbox header, 36 bytes (initialisation vector, authenticator)
 //!            ciphertext, as long as the plaintext
 //! end chunk: length 0, secretbox header: 40 bytes
 //! ```
 //!
 //! The message id of a chunk is its number from 0 and the context is `EncPipe`, so chunks can be
-//! neither altered nor moved, dropped, doubled or taken from the end of another stream. Headers
-//! are random: the same plaintext never gives the same stream twice.
+//! neither altered nor moved, dropped, doubled or taken from the end of another stream. Vectors
+//! have random numbers in them: the same plaintext never gives the same stream twice.
 //!
 //! What the format does not give: the key comes from the passphrase alone, without a salt (see
 //! [`Key::derive`]). Two backups under one passphrase share a key, and one table of guesses

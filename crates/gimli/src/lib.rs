@@ -31,8 +31,6 @@ pub struct States([Word; BLOCK / 4]);
 /// What is done with the bytes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
-    /// They are taken in and stay as they are.
-    Absorb,
     /// They are taken in and encrypted.
     Encrypt,
     /// They are decrypted, and the plaintext is taken in.
@@ -157,7 +155,8 @@ fn perform<const N: usize, V: Vector<N>>(states: &mut States, mut work: Work<'_,
         });
         match &mut work {
             Work::Permute => permute(&mut vectors),
-            // the duty is the same for all blocks: a loop of its own for each
+            // a loop of its own for each duty, told apart by a type: told by a value, the compiler
+            // makes one of them that asks at every word
             Work::Blocks {
                 messages,
                 count,
@@ -166,9 +165,8 @@ fn perform<const N: usize, V: Vector<N>>(states: &mut States, mut work: Work<'_,
             } => {
                 let messages = &mut messages[from..from + N];
                 match duty {
-                    Duty::Absorb => blocks(&mut vectors, messages, *count, Duty::Absorb, *tag),
-                    Duty::Encrypt => blocks(&mut vectors, messages, *count, Duty::Encrypt, *tag),
-                    Duty::Decrypt => blocks(&mut vectors, messages, *count, Duty::Decrypt, *tag),
+                    Duty::Encrypt => blocks::<N, V, false>(&mut vectors, messages, *count, *tag),
+                    Duty::Decrypt => blocks::<N, V, true>(&mut vectors, messages, *count, *tag),
                 }
             }
         }
@@ -179,11 +177,10 @@ fn perform<const N: usize, V: Vector<N>>(states: &mut States, mut work: Work<'_,
 }
 
 #[inline(always)]
-fn blocks<const N: usize, V: Vector<N>>(
+fn blocks<const N: usize, V: Vector<N>, const DECRYPT: bool>(
     states: &mut [V; 12],
     messages: &mut [&mut [u8]],
     count: usize,
-    duty: Duty,
     tag: u8,
 ) {
     let tag = V::splat(u32::from(tag) << 24);
@@ -197,25 +194,14 @@ fn blocks<const N: usize, V: Vector<N>>(
         }
         for (word, state) in words.iter_mut().zip(states.iter_mut()) {
             let sum = state.xor(V::load(*word));
-            match duty {
-                Duty::Absorb => *state = sum,
-                Duty::Encrypt => {
-                    *state = sum;
-                    *word = sum.store();
-                }
-                // the state is to be its sum with the plaintext, which is the ciphertext
-                Duty::Decrypt => {
-                    *state = V::load(*word);
-                    *word = sum.store();
-                }
-            }
+            // the state is to be its sum with the plaintext, which when decrypting is the ciphertext
+            *state = if DECRYPT { V::load(*word) } else { sum };
+            *word = sum.store();
         }
-        if duty != Duty::Absorb {
-            for (lane, message) in messages.iter_mut().enumerate() {
-                let (parts, _) = message[start..start + RATE].as_chunks_mut::<4>();
-                for (word, part) in words.iter().zip(parts) {
-                    *part = word[lane].to_le_bytes();
-                }
+        for (lane, message) in messages.iter_mut().enumerate() {
+            let (parts, _) = message[start..start + RATE].as_chunks_mut::<4>();
+            for (word, part) in words.iter().zip(parts) {
+                *part = word[lane].to_le_bytes();
             }
         }
         states[11] = states[11].xor(tag);

@@ -43,7 +43,7 @@ fn the_published_vector() {
 #[test]
 fn all_vectors_agree_with_plain_numbers() {
     let plain = |states: &mut States, work: Work<'_, '_>| perform::<1, [u32; 1]>(states, work);
-    for duty in [Duty::Absorb, Duty::Encrypt, Duty::Decrypt] {
+    for duty in [Duty::Encrypt, Duty::Decrypt] {
         let expected = after(duty, plain);
         let fast = |states: &mut States, work: Work<'_, '_>| dispatch(states, work);
         assert!(after(duty, fast) == expected, "{duty:?}");
@@ -59,7 +59,7 @@ fn all_vectors_agree_with_plain_numbers() {
             });
             assert!(found == expected, "{duty:?}");
         }
-        assert_eq!(expected.1 == text(), duty == Duty::Absorb);
+        assert!(expected.1 != text(), "{duty:?}");
     }
 }
 

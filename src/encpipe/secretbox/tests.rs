@@ -102,3 +102,51 @@ fn numbers_and_keys_count() {
 fn the_same_plaintext_never_gives_the_same_frame() {
     assert_ne!(sealed(&[40]), sealed(&[40]));
 }
+
+#[test]
+fn a_vector_follows_from_the_message_when_random_numbers_repeat() {
+    let random = [1; IV];
+    let iv = synthetic(&SECRET, b"abc", &random, 5);
+    assert_eq!(iv, synthetic(&SECRET, b"abc", &random, 5));
+    let others = [
+        synthetic(&SECRET, b"abd", &random, 5),
+        synthetic(&SECRET, b"abc\0", &random, 5),
+        synthetic(&SECRET, b"", &random, 5),
+        synthetic(&SECRET, b"abc", &[2; IV], 5),
+        synthetic(&SECRET, b"abc", &random, 6),
+        synthetic(&[0; KEY], b"abc", &random, 5),
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert_ne!(*other, iv, "{i}");
+    }
+}
+
+#[test]
+fn each_frame_has_the_vector_of_its_own_message_and_number() {
+    let random: [[u8; IV]; LANES] = std::array::from_fn(|lane| [lane as u8 / 2; IV]);
+    let lengths = [40, 0, 1000, 5000, 40, 3];
+    let vectors = |messages: &[Vec<u8>]| -> Vec<Vec<u8>> {
+        let with_room = |message: &Vec<u8>| [vec![0; HEADER], message.clone()].concat();
+        let mut frames: Vec<_> = messages.iter().map(with_room).collect();
+        let mut all: Vec<_> = frames.iter_mut().map(|f| &mut f[..]).collect();
+        seal_with(&mut all, 5, &SECRET, &random);
+        frames.iter().map(|frame| frame[..IV].to_vec()).collect()
+    };
+    let mut messages: Vec<_> = (0..).zip(lengths).map(|(lane, n)| plain(n, lane)).collect();
+    let before = vectors(&messages);
+    for (lane, message) in messages.iter().enumerate() {
+        let iv = synthetic(&iv_key(&SECRET), message, &random[lane], 5 + lane as u64);
+        assert_eq!(before[lane], iv, "{lane}");
+    }
+    messages[3][4999] ^= 1;
+    let after = vectors(&messages);
+    for lane in 0..lengths.len() {
+        assert_eq!(before[lane] == after[lane], lane != 3, "{lane}");
+    }
+}
+
+#[test]
+fn the_key_of_the_vectors_is_another_one() {
+    assert_ne!(*iv_key(&SECRET), SECRET);
+    assert_ne!(*iv_key(&SECRET), *iv_key(&[0; KEY]));
+}
