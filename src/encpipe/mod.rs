@@ -25,6 +25,7 @@
 pub mod cli;
 mod copy;
 mod decrypt;
+mod deriving;
 mod encrypt;
 mod ends;
 mod error;
@@ -34,6 +35,7 @@ mod secretbox;
 
 pub use copy::{decrypt, encrypt};
 pub use decrypt::Decryptor;
+pub use deriving::Deriving;
 pub use encrypt::{Encryptor, chunks};
 pub use error::StreamError;
 pub use key::{Key, PASSFILE_LIMIT, Passphrase};

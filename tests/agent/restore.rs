@@ -16,7 +16,7 @@ use ezmail::{
         scratch::Scratch,
         store::Folder,
     },
-    encpipe::{Key, Passphrase},
+    encpipe::{Deriving, Passphrase},
     mail::database,
 };
 
@@ -69,7 +69,6 @@ fn backup(world: &World, store: &Path, host: &str, modules: &[Module], now: i64)
         paths: &paths,
         host,
         modules,
-        key: &Key::derive(&Passphrase::new(PASSPHRASE.into()).unwrap()).unwrap(),
         full: false,
         now,
         part: PART,
@@ -78,6 +77,7 @@ fn backup(world: &World, store: &Path, host: &str, modules: &[Module], now: i64)
     let scratch = Scratch::take(&world.path("var/lib/ezmail")).unwrap();
     create(
         &request,
+        &mut Deriving::begin(Passphrase::new(PASSPHRASE.into()).unwrap()).unwrap(),
         Sink::Store(&store),
         &scratch,
         &NoServices,

@@ -18,7 +18,7 @@ use ezmail::{
         scratch::Scratch,
         store::Folder,
     },
-    encpipe::{Key, Passphrase},
+    encpipe::{Deriving, Passphrase},
 };
 
 use crate::server::Server;
@@ -87,13 +87,12 @@ impl World {
         let root = self.server.world.path("");
         let (target, paths) = (Target::new(&root).unwrap(), Paths::default());
         let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec()).unwrap();
-        let key = Key::derive(&passphrase).unwrap();
+        let mut key = Deriving::begin(passphrase).unwrap();
         let request = Request {
             target: &target,
             paths: &paths,
             host,
             modules: &Module::ALL,
-            key: &key,
             full: false,
             now: time,
             part: PART,
@@ -102,6 +101,7 @@ impl World {
         let scratch = Scratch::take(&root.join("var/lib/ezmail")).unwrap();
         create(
             &request,
+            &mut key,
             Sink::Store(&store),
             &scratch,
             &NoServices,

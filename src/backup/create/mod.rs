@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     agent::{paths::Paths, target::Target},
-    encpipe::Key,
+    encpipe::Deriving,
     mail::database,
 };
 use archives::Archives;
@@ -48,8 +48,6 @@ pub struct Request<'a> {
     pub host: &'a str,
     /// What of it.
     pub modules: &'a [Module],
-    /// What to encrypt with.
-    pub key: &'a Key,
     /// Write everything, whatever the store has already.
     pub full: bool,
     /// Seconds since 1970.
@@ -146,13 +144,15 @@ pub struct Made {
     pub notes: Vec<String>,
 }
 
-/// Makes a backup. `scratch` is the server's.
+/// Makes a backup, encrypted with `key`, which is not needed before all is listed. `scratch` is the
+/// server's.
 ///
 /// # Errors
 /// When something cannot be read or written. Parts that are in the store by then are used by the
 /// next run.
 pub fn create(
     request: &Request<'_>,
+    key: &mut Deriving,
     sink: Sink<'_>,
     scratch: &Scratch,
     services: &dyn Services,
@@ -164,9 +164,14 @@ pub fn create(
         time: request.now,
     };
     let mut notes = Vec::new();
+    let roots = roots(request.modules, request.target, request.paths);
+    let catalog = Catalog::create(&work.join("catalog"))?;
+    let walk = Walk::new(&roots, &catalog);
+    walk.list()?;
+    let key = key.key()?;
     let (index, store) = match &sink {
         Sink::Store(store) => {
-            let index = Index::open(&scratch.index(&store.name(), request.key))?;
+            let index = Index::open(&scratch.index(&store.name(), key))?;
             let listed = store.list()?;
             ensure!(
                 !listed.iter().any(|e| e.name == id.archive()),
@@ -179,12 +184,8 @@ pub fn create(
         }
         Sink::Stream(_) => (Index::open(&work.join("index"))?, None),
     };
-    let roots = roots(request.modules, request.target, request.paths);
-    let catalog = Catalog::create(&work.join("catalog"))?;
-    let walk = Walk::new(&roots, &catalog);
-    walk.list()?;
     index.begin()?;
-    let archives = Archives::new(sink, &index, request.key, id.clone(), request.part);
+    let archives = Archives::new(sink, &index, key, id.clone(), request.part);
     let mut contents = Contents::new(&catalog, &index, &walk, archives, watch);
     contents.expect()?;
 
@@ -243,7 +244,7 @@ pub fn create(
     if let Some(store) = store {
         let beside = store
             .create(&id.manifest())
-            .and_then(|upload| write_small(upload, request.key, open(&manifest)?));
+            .and_then(|upload| write_small(upload, key, open(&manifest)?));
         if let Err(error) = beside {
             notes.push(format!(
                 "the backup is whole, but its manifest is not beside it, so that looking into it \

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     passphrase as phrase,
-    place::{Place, key},
+    place::{Place, deriving},
     scratch,
 };
 use crate::{
@@ -137,7 +137,7 @@ fn make(args: &Args, server: &Server, answers: &Answers, begun: i64) -> Result<D
     if args.passphrase_file.is_none() {
         phrase::ensure(server)?;
     }
-    let key = key(args.passphrase_file.as_deref(), server)?;
+    let mut key = deriving(args.passphrase_file.as_deref(), server)?;
     let mut modules = match args.modules.is_empty() {
         true => Module::ALL.to_vec(),
         false => args.modules.clone(),
@@ -149,7 +149,6 @@ fn make(args: &Args, server: &Server, answers: &Answers, begun: i64) -> Result<D
         paths: &server.paths,
         host: answers.hostname.as_str(),
         modules: &modules,
-        key: &key,
         full: args.full,
         now: begun,
         part: PART,
@@ -179,12 +178,12 @@ fn make(args: &Args, server: &Server, answers: &Answers, begun: i64) -> Result<D
     };
     let line = |text: &str| tell(&format!("backup: {text}"));
     let meter = Meter::new(&line, true);
-    let made = create::create(&request, sink, &scratch, services, &meter);
+    let made = create::create(&request, &mut key, sink, &scratch, services, &meter);
     meter.end();
     Ok(Done {
         made: made?,
         place: name,
-        key,
+        key: key.key()?.clone(),
         scratch,
     })
 }

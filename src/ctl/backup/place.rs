@@ -12,7 +12,7 @@ use crate::{
         store::{self, Folder, Store},
     },
     ctl::{ask, server::Server},
-    encpipe::{Key, Passphrase},
+    encpipe::{Deriving, Key, Passphrase},
 };
 
 /// A folder of backups, or one backup in it.
@@ -114,13 +114,21 @@ impl Place {
 /// # Errors
 /// When there is none.
 pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
+    deriving(file, server)?.key().cloned()
+}
+
+/// As [`key`]; it is derived while something else is done.
+///
+/// # Errors
+/// As [`key`].
+pub fn deriving(file: Option<&Path>, server: &Server) -> Result<Deriving> {
     if let Some(file) = file {
-        return Key::derive(&passphrase::of_file(file)?);
+        return Deriving::begin(passphrase::of_file(file)?);
     }
     let state = server.target.path(&server.paths.state);
     if let Some(own) = passphrase::read(&state)? {
         let file = passphrase::file(&state);
-        return derive(own.expose())
+        return begin(own.expose())
             .with_context(|| format!("the passphrase in {}", file.display()));
     }
     let typed = ask::secret("Passphrase of the backup: ")?;
@@ -130,9 +138,9 @@ pub fn key(file: Option<&Path>, server: &Server) -> Result<Key> {
              --passphrase-file FILE"
         );
     }
-    derive(passphrase::normal(&typed).expose())
+    begin(passphrase::normal(&typed).expose())
 }
 
-fn derive(passphrase: &str) -> Result<Key> {
-    Key::derive(&Passphrase::new(passphrase.as_bytes().to_vec())?)
+fn begin(passphrase: &str) -> Result<Deriving> {
+    Deriving::begin(Passphrase::new(passphrase.as_bytes().to_vec())?)
 }

@@ -10,6 +10,7 @@ use crate::backup::{
     open::{backups, open as open_backup},
     store::Folder,
 };
+use crate::encpipe::Key;
 use world::{Broken, World, key};
 
 /// The names of the archives that a backup needs beside its own.
@@ -131,6 +132,7 @@ fn a_run_that_was_broken_off_is_gone_on_with() {
     let broken = Broken(&world.store, 2.into());
     let error = create(
         &request(1_795_491_000),
+        &mut world.deriving(),
         Sink::Store(&broken),
         &world.scratch(),
         &NoServices,
@@ -167,6 +169,7 @@ fn one_stream_has_everything() {
     let sink = Sink::Stream(folder.create("alone").unwrap());
     let made = create(
         &world.request(1_795_577_400),
+        &mut world.deriving(),
         sink,
         &world.scratch(),
         &NoServices,
@@ -239,6 +242,7 @@ fn what_comes_while_it_runs_is_in_it() {
     });
     let made = create(
         &world.request(1_795_491_000),
+        &mut world.deriving(),
         Sink::Store(&world.store),
         &world.scratch(),
         &meanwhile,
@@ -306,6 +310,7 @@ fn mail_goes_on_before_the_manifest_goes_out_or_it_is_said() {
     let sink = Sink::Store(&world.store);
     let made = create(
         &world.request(1_795_491_000),
+        &mut world.deriving(),
         sink,
         &scratch,
         &stuck,

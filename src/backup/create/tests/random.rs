@@ -357,6 +357,7 @@ fn every_backup_that_stays_gives_back_what_was_there_then() {
             };
             let tried = create(
                 &request,
+                &mut world.deriving(),
                 Sink::Store(&store),
                 &world.scratch(),
                 &life,
@@ -367,6 +368,7 @@ fn every_backup_that_stays_gives_back_what_was_there_then() {
         }
         let made = create(
             &request,
+            &mut world.deriving(),
             Sink::Store(&world.store),
             &world.scratch(),
             &life,

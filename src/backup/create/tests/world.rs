@@ -13,7 +13,7 @@ use crate::{
         open::{Opened, open as open_backup},
         store::Folder,
     },
-    encpipe::Passphrase,
+    encpipe::{Key, Passphrase},
 };
 
 /// A server in a folder, and a store.
@@ -77,11 +77,14 @@ impl World {
             paths: &self.paths,
             host: "mail.example.org",
             modules: &Module::ALL,
-            key: &self.key,
             full: false,
             now,
             part: PART,
         }
+    }
+
+    pub fn deriving(&self) -> Deriving {
+        self.key.clone().into()
     }
 
     pub fn scratch(&self) -> Scratch {
@@ -94,7 +97,14 @@ impl World {
 
     pub fn backup_of(&self, request: &Request<'_>) -> Result<Made> {
         let sink = Sink::Store(&self.store);
-        create(request, sink, &self.scratch(), &NoServices, &Unwatched)
+        create(
+            request,
+            &mut self.key.clone().into(),
+            sink,
+            &self.scratch(),
+            &NoServices,
+            &Unwatched,
+        )
     }
 
     pub fn names(&self) -> Vec<String> {
