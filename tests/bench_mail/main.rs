@@ -18,6 +18,8 @@ mod settings;
 mod stock;
 mod table;
 
+use std::slice;
+
 use jiff::Timestamp;
 
 use load::Way;
@@ -36,6 +38,8 @@ fn compare() {
     for server in settings.servers.clone() {
         match measure(&world, &settings, &prepared, server, &inward) {
             Ok((column, how)) => {
+                // a long run that is broken off has said something
+                eprintln!("{}", table::table(slice::from_ref(&column)));
                 columns.push(column);
                 accel = Some(how);
             }
