@@ -18,8 +18,6 @@ mod settings;
 mod stock;
 mod table;
 
-use std::slice;
-
 use jiff::Timestamp;
 
 use load::Way;
@@ -38,9 +36,9 @@ fn compare() {
     for server in settings.servers.clone() {
         match measure(&world, &settings, &prepared, server, &inward) {
             Ok((column, how)) => {
-                // a long run that is broken off has said something
-                eprintln!("{}", table::table(slice::from_ref(&column)));
                 columns.push(column);
+                // a long run that is broken off has said something
+                eprintln!("{}", table::table(&columns));
                 accel = Some(how);
             }
             Err(error) => failed.push(format!("{}: {error:#}", server.name())),

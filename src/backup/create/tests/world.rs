@@ -99,7 +99,7 @@ impl World {
         let sink = Sink::Store(&self.store);
         create(
             request,
-            &mut self.key.clone().into(),
+            &mut self.deriving(),
             sink,
             &self.scratch(),
             &NoServices,
