@@ -1,26 +1,15 @@
 //! `mailctl dkim`: the commands, and a rotation from its beginning to its end.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-    fs,
-    process::Command,
-};
+mod rotation;
 
-use anyhow::{Result, bail};
-use ezmail::{
-    ctl::{
-        dkim::{Around, Published, Shown, proceed, summary},
-        server::Server as Live,
-    },
-    mail::dkim::{Algorithm, generate},
-    util::run::Task,
-};
+use std::fs;
+
+use ezmail::mail::dkim::{Algorithm, generate};
 
 use crate::server::Server;
+use rotation::{Rotation, SIGNING};
 
 const DAY: i64 = 24 * 60 * 60;
-const SIGNING: &str = "etc/rspamd/override.d/dkim_signing.conf";
 
 /// Texts without what is different at every run: keys, days, minutes.
 fn masked(text: &str) -> String {
@@ -42,150 +31,11 @@ fn masked(text: &str) -> String {
     out
 }
 
-/// The DNS as a test wants it: name, and what each server says.
-#[derive(Default)]
-struct Fake {
-    shown: RefCell<BTreeMap<String, Vec<Shown>>>,
-    lost: Cell<bool>,
-}
-
-impl Published for Fake {
-    fn txt(&self, name: &str) -> Result<Vec<Shown>> {
-        if self.lost.get() {
-            bail!("asking the resolver 127.0.0.1:53 for org SOA: no answer in time");
-        }
-        let nothing = || vec![shown("ns1", Ok(&[])), shown("ns2", Ok(&[]))];
-        let known = self.shown.borrow().get(name).cloned();
-        Ok(known.unwrap_or_else(nothing))
-    }
-}
-
-fn shown(server: &str, texts: Result<&[&str], &str>) -> Shown {
-    Shown {
-        server: format!("{server}.example.org"),
-        texts: match texts {
-            Ok(texts) => Ok(texts.iter().map(|t| (*t).to_owned()).collect()),
-            Err(why) => Err(why.to_owned()),
-        },
-    }
-}
-
-/// A server whose keys are rotated, with its DNS and its clock.
-struct Rotation {
-    server: Server,
-    dns: Fake,
-    now: Cell<i64>,
-    /// The power fails when a change is to be applied.
-    cut: Cell<bool>,
-}
-
-impl Rotation {
-    fn new() -> Self {
-        Self {
-            server: Server::small(),
-            dns: Fake::default(),
-            now: Cell::new(ezmail::ctl::server::now().unwrap()),
-            cut: Cell::new(false),
-        }
-    }
-
-    fn live(&self) -> Live {
-        Live::at(&self.server.world.path("")).unwrap()
-    }
-
-    /// What the timer does.
-    fn look(&self) -> Result<Vec<String>> {
-        let apply = || match self.cut.get() {
-            true => bail!("no power"),
-            false => self.apply(),
-        };
-        let around = Around {
-            published: &self.dns,
-            now: self.now.get(),
-            apply: &apply,
-        };
-        proceed(&self.live(), &around)
-    }
-
-    /// As [`Self::look`], and what is then waited for.
-    fn said(&self) -> String {
-        let done = self.look().unwrap().join("\n");
-        masked(&format!("done: {done}\nwaiting: {}", self.summary()))
-    }
-
-    fn summary(&self) -> String {
-        let db = self.live().database().unwrap();
-        masked(&summary(&db, self.now.get()).unwrap().join("\n"))
-    }
-
-    /// What a boot does, too.
-    fn apply(&self) -> Result<()> {
-        let mut agent = Command::new(env!("CARGO_BIN_EXE_ezmail-agent"));
-        agent.args(["apply", "--kept", "--root"]);
-        agent.arg(self.server.world.path(""));
-        Task::new("applying", agent).run()
-    }
-
-    fn records(&self) -> Vec<serde_json::Value> {
-        let text = self.server.good(&["dkim", "show", "--json"]);
-        serde_json::from_str(&text).unwrap()
-    }
-
-    /// Name and value of the record of the key whose selector begins so, and is not `ezmail-rsa`.
-    fn record(&self, start: &str) -> (String, String) {
-        let all = self.records();
-        let is = |r: &&serde_json::Value| {
-            let selector = r["selector"].as_str().unwrap();
-            selector.starts_with(start) && selector.len() > start.len()
-        };
-        let record = all.iter().find(is).unwrap();
-        let text = |key: &str| record[key].as_str().unwrap().to_owned();
-        (text("name"), text("value"))
-    }
-
-    fn publish(&self, name: &str, servers: [Result<&[&str], &str>; 2]) {
-        let [one, two] = servers;
-        let all = vec![shown("ns1", one), shown("ns2", two)];
-        self.dns.shown.borrow_mut().insert(name.to_owned(), all);
-    }
-
-    fn signing(&self) -> String {
-        let text = self.server.world.read(SIGNING);
-        let lines = text.lines().filter(|l| l.contains("selector ="));
-        masked(
-            &lines
-                .map(|l| l.trim().to_owned() + "\n")
-                .collect::<String>(),
-        )
-    }
-
-    fn files(&self) -> Vec<String> {
-        let folder = self.server.world.path("var/lib/ezmail/dkim/example.org");
-        let names = fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> = names
-            .map(|e| masked(e.unwrap().file_name().to_str().unwrap()))
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// The stages, a line each.
-    fn stages(&self) -> String {
-        let text = self.server.good(&["dkim", "list"]);
-        masked(text.split("\n\n").next().unwrap())
-    }
-}
-
 #[test]
 fn a_rotation_from_its_beginning_to_its_end() {
     let r = Rotation::new();
     let before = r.signing();
-    insta::assert_snapshot!(masked(&r.server.good(&[
-        "dkim",
-        "rotate",
-        "--domain",
-        "Example.org"
-    ])));
+    insta::assert_snapshot!(masked(&r.rotate(&["--domain", "Example.org"])));
     assert_eq!(r.signing(), before);
     let zone = masked(&r.server.good(&["dns", "show"]));
     assert!(zone.contains("ezmail-rsa-[day]._domainkey"), "{zone}");
@@ -257,7 +107,7 @@ fn a_rotation_from_its_beginning_to_its_end() {
     r.look().unwrap();
     assert_eq!(r.summary(), "");
     // and all over again
-    r.server.good(&["dkim", "rotate"]);
+    r.rotate(&[]);
     assert_eq!(r.stages().lines().count(), 5);
 }
 
@@ -265,7 +115,7 @@ fn a_rotation_from_its_beginning_to_its_end() {
 fn power_fails_between_commit_and_services() {
     let r = Rotation::new();
     let before = r.signing();
-    r.server.good(&["dkim", "rotate", "--algorithm", "rsa"]);
+    r.rotate(&["--algorithm", "rsa"]);
     let (name, value) = r.record("ezmail-rsa-");
     r.publish(&name, [Ok(&[&value]), Ok(&[&value])]);
     r.cut.set(true);
@@ -318,7 +168,7 @@ fn power_fails_between_file_and_row() {
     );
     // a key that was being dropped, and one that was damaged
     let before = r.signing();
-    r.server.good(&["dkim", "rotate"]);
+    r.rotate(&[]);
     for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -333,7 +183,7 @@ fn power_fails_between_file_and_row() {
     assert_eq!(r.stages().lines().count(), 3);
     assert_eq!(r.look().unwrap(), Vec::<String>::new());
     // an old key whose file went before its row
-    r.server.good(&["dkim", "rotate", "--algorithm", "rsa"]);
+    r.rotate(&["--algorithm", "rsa"]);
     let (name, value) = r.record("ezmail-rsa-");
     r.publish(&name, [Ok(&[&value]), Ok(&[&value])]);
     r.look().unwrap();
