@@ -22,8 +22,9 @@ use crate::{
     encpipe::{Encryptor, Key, encrypt},
 };
 
-/// zstd's own default: above it mail gets little smaller and much slower.
-const LEVEL: i32 = 3;
+/// One below zstd's default. Most of what is stored was compressed by dovecot or is an attachment: the
+/// default takes a sixth more of the processor, which delivers mail meanwhile, for a thousandth less.
+const LEVEL: i32 = 2;
 
 /// What a file is padded to in a tar archive, in bytes.
 const BLOCK: u64 = 512;
