@@ -32,4 +32,5 @@ pub mod host;
 pub mod iso9660;
 pub mod mail;
 pub mod programs;
+pub mod smtpd;
 pub mod util;

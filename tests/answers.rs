@@ -183,6 +183,9 @@ fn exported_answers_read_back_the_same() {
         if let Some(tls) = &mut answers.tls {
             (tls.certificate_file, tls.key_file) = (None, None);
         }
+        if let Some(acme) = &mut answers.acme {
+            acme.ca_file = None;
+        }
         if let Some(backup) = &mut answers.backup {
             backup.passphrase_file = None;
             backup.ssh_key_file = None;

@@ -31,6 +31,8 @@ pub enum Change {
     Link(Link),
     /// Root's password.
     RootPassword(RootPassword),
+    /// A folder of ours, with all that is in it, that has had its day.
+    Gone(PathBuf),
     /// Nothing but a line that has to be read.
     Say(String),
 }
@@ -165,6 +167,10 @@ impl Change {
             }),
             Self::Link(link) => Ok(lines(link.preview(target)?)),
             Self::RootPassword(password) => Ok(lines(password.preview(target)?)),
+            Self::Gone(path) => Ok(match target.path(path).exists() {
+                true => format!("folder {} goes\n", path.display()),
+                false => String::new(),
+            }),
         }
     }
 
@@ -184,6 +190,7 @@ impl Change {
             }
             Self::Link(link) => Ok(link.apply(target)?.into_iter().collect()),
             Self::RootPassword(password) => Ok(password.apply(target)?.into_iter().collect()),
+            Self::Gone(path) => gone(target, path),
             Self::Say(line) => Ok(vec![line.clone()]),
         }
     }
@@ -246,6 +253,16 @@ fn folder(target: &Target, entry: &Entry) -> Result<Vec<String>> {
     files::create_dir_all(&target.path(&entry.path))?;
     own_and_mode(target, entry)?;
     Ok(vec![format!("{}: {how}", entry.path.display())])
+}
+
+fn gone(target: &Target, path: &Path) -> Result<Vec<String>> {
+    let place = target.path(path);
+    if !place.exists() {
+        return Ok(Vec::new());
+    }
+    files::remove_dir_all(&place)?;
+    files::sync_folder(place.parent().unwrap_or(Path::new("/")))?;
+    Ok(vec![format!("{} removed", path.display())])
 }
 
 /// The present content, unless it is to be replaced whatever it is.

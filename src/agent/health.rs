@@ -19,7 +19,7 @@ pub struct Part {
 }
 
 /// The services that make up the mail server, in the order in which mail passes them.
-pub const PARTS: [Part; 6] = [
+pub const PARTS: [Part; 7] = [
     Part {
         unit: "nftables.service",
         purpose: "firewall",
@@ -49,6 +49,11 @@ pub const PARTS: [Part; 6] = [
         unit: "dovecot.service",
         purpose: "stores it, IMAP",
         without: "mail cannot be read, and what arrives waits in the queue",
+    },
+    Part {
+        unit: "nginx.service",
+        purpose: "set-up of mail programs",
+        without: "mail flows, but programs find no settings, and no certificate is issued",
     },
 ];
 

@@ -19,8 +19,19 @@ pub struct Paths {
     pub tls_cert: PathBuf,
     /// Its private key, PEM, PKCS#8.
     pub tls_key: PathBuf,
-    /// Says which certificate was made here, and for which names.
+    /// Says where the certificate comes from ([`crate::mail::certificate::Origin`]).
     pub tls_mark: PathBuf,
+    /// A certificate that is to be put in the place of the one above, `cert.pem`, with `key.pem` and
+    /// its `mark`.
+    pub tls_next: PathBuf,
+    /// Those that were in its place, each in a folder named by the moment of its end.
+    pub tls_old: PathBuf,
+    /// What was asked of the authority, and what it said.
+    pub acme_history: PathBuf,
+    /// Held while it is asked.
+    pub acme_lock: PathBuf,
+    /// What acme.sh keeps: the account at the authority.
+    pub acme: PathBuf,
     /// The SSH host key; its public half has `.pub` behind the name.
     pub ssh_host_key: PathBuf,
     /// DKIM keys, `dkim/DOMAIN/SELECTOR.pem`.
@@ -56,6 +67,11 @@ impl Default for Paths {
             tls_cert: state.join("tls/cert.pem"),
             tls_key: state.join("tls/key.pem"),
             tls_mark: state.join("tls/self-signed"),
+            acme_history: state.join("tls/acme.json"),
+            acme_lock: "/run/ezmail/acme.lock".into(),
+            acme: state.join("acme"),
+            tls_next: state.join("tls/next"),
+            tls_old: state.join("tls/old"),
             ssh_host_key: state.join("ssh/ssh_host_ed25519_key"),
             dkim: state.join("dkim"),
             records: state.join("dns-records.txt"),

@@ -69,7 +69,11 @@ fn entry(change: &Change) -> Option<&Entry> {
         Change::Folder(entry) => Some(entry),
         Change::File(file) => Some(&file.entry),
         Change::Database(database) => Some(&database.entry),
-        Change::Hostname(_) | Change::Link(_) | Change::RootPassword(_) | Change::Say(_) => None,
+        Change::Hostname(_)
+        | Change::Link(_)
+        | Change::RootPassword(_)
+        | Change::Gone(_)
+        | Change::Say(_) => None,
     }
 }
 

@@ -55,6 +55,7 @@ struct Kind {
 const SMTPD: &[&str] = &["smtpd.service"];
 const DOVECOT: &[&str] = &["dovecot.service"];
 const RSPAMD: &[&str] = &["rspamd.service"];
+const NGINX: &[&str] = &["nginx.service"];
 
 const fn open(path: &'static str, units: &'static [&'static str]) -> Kind {
     Kind {
@@ -134,6 +135,12 @@ const FILES: &[Kind] = &[
         units: SMTPD,
         wanted: |_| true,
     },
+    open("etc/nginx/nginx.conf", NGINX),
+    // nginx looks at these whenever they are asked for
+    open("srv/ezmail/autodiscover/autodiscover.xml", &[]),
+    open("srv/ezmail/index.html", &[]),
+    open("srv/ezmail/mail/config-v1.1.xml", &[]),
+    open("srv/ezmail/style.css", &[]),
 ];
 
 /// Renders every file that the answers ask for, in the order in which their services start.

@@ -17,16 +17,21 @@ const SSH: &str = "sshd.service";
 const TIMERS: [&str; 2] = ["ezmail-backup.timer", "ezmail-drill.timer"];
 
 /// Services that take new files without an end to what they are doing.
-const RELOADED: [&str; 2] = ["rspamd.service", "dovecot.service"];
+const RELOADED: [&str; 3] = ["rspamd.service", "dovecot.service", "nginx.service"];
 
 /// The daemons' own checkers: program, arguments, and what is checked.
-const CHECKS: [(&str, &[&str], &str); 3] = [
+const CHECKS: [(&str, &[&str], &str); 4] = [
     ("smtpd", &["-n"], "checking smtpd.conf"),
     ("doveconf", &["-n"], "checking dovecot.conf"),
     (
         "rspamadm",
         &["configtest"],
         "checking rspamd's configuration",
+    ),
+    (
+        "nginx",
+        &["-e", "stderr", "-t", "-q"],
+        "checking nginx.conf",
     ),
 ];
 

@@ -95,9 +95,6 @@ fn section(text: &mut String, table: &Key) {
     if !table.default.is_empty() {
         notes.push(format!("Without it: {}.", table.default));
     }
-    if !table.later.is_empty() {
-        notes.push(not_yet(table));
-    }
     if !notes.is_empty() {
         let _ = writeln!(text, "{}", notes.join(" "));
     }
@@ -114,15 +111,8 @@ fn keys(text: &mut String, table: &str) {
             (false, default) => format!("Default: {default}"),
         };
         let _ = writeln!(text, "* {need}");
-        if !key.later.is_empty() {
-            let _ = writeln!(text, "* {}", not_yet(key));
-        }
         let _ = writeln!(text, "\n```toml\n{} = {}\n```", key.name(), key.example);
     }
-}
-
-fn not_yet(key: &Key) -> String {
-    format!("Checked, but not acted on by this version: {}.", key.later)
 }
 
 fn kind(key: &Key) -> String {

@@ -19,6 +19,7 @@ impl Answers {
         }
         reveal_keys(self, &mut table);
         reveal_certificate(self, &mut table);
+        reveal_authority(self, &mut table);
         reveal_backup(self, &mut table);
         for (user, table) in self.users.iter().zip(tables(&mut table, "user")) {
             credential(&user.credential, table);
@@ -59,6 +60,14 @@ fn reveal_certificate(answers: &Answers, root: &mut Table) {
     if let Some(key) = &tls.key {
         table.remove("key_file");
         set(table, "key", key);
+    }
+}
+
+fn reveal_authority(answers: &Answers, root: &mut Table) {
+    if let Some((acme, table)) = answers.acme.as_ref().zip(inner(root, "acme"))
+        && acme.ca.is_some()
+    {
+        table.remove("ca_file");
     }
 }
 

@@ -114,8 +114,5 @@ fn description(key: &Key) -> String {
     if !key.default.is_empty() {
         text += &format!(" Without it: {}.", key.default);
     }
-    if !key.later.is_empty() {
-        text += &format!(" Not yet: {}.", key.later);
-    }
     text
 }

@@ -250,6 +250,24 @@ pub struct Acme {
     /// The address of the authority's directory; `None` is Let's Encrypt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
+    /// The name of the file that the next came from, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// What the directory's own certificate is verified by, PEM; `None` is what the system trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+}
+
+impl Default for Acme {
+    /// Let's Encrypt is asked.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            directory: None,
+            ca_file: None,
+            ca: None,
+        }
+    }
 }
 
 /// The administrator's access.

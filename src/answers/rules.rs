@@ -49,8 +49,6 @@ rules! {
     UnknownKey = "unknown-key", Error;
     /// A key that a later version will have.
     ReservedKey = "reserved-key", Error;
-    /// A key that this version checks and does not act on.
-    NotYet = "not-yet", Warning;
     /// A required key is not there.
     MissingKey = "missing-key", Error;
     /// A value of another type.
@@ -133,6 +131,8 @@ rules! {
     CertificateDates = "certificate-dates", Warning;
     /// Not the address of an ACME directory.
     AcmeDirectory = "acme-directory", Error;
+    /// Not certificates of authorities.
+    AcmeAuthority = "acme-authority", Error;
     /// Both a certificate and an authority to ask for one.
     AcmeAndTls = "acme-and-tls", Error;
     /// Not the address of a place for backups.

@@ -20,7 +20,6 @@ pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
         let path = schema::join(place, name);
         match schema::find(&path) {
             Some(key) => {
-                not_yet(node, key, span, report);
                 check_value(node, key, value, report);
             }
             None if schema::RESERVED.contains(&path.as_str()) => report.add(
@@ -54,24 +53,6 @@ pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
     for pair in schema::pairs(place) {
         check_pair(node, pair, report);
     }
-}
-
-/// A key that later versions act on.
-fn not_yet(node: &Node<'_>, key: &Key, span: Range<usize>, report: &mut Report) {
-    if key.later.is_empty() {
-        return;
-    }
-    let name = match key.is_table() {
-        true => schema::header(key.path),
-        false => format!("`{}`", key.path),
-    };
-    report.add(
-        Rule::NotYet,
-        node.path_of(key.name()),
-        span,
-        format!("{name} is checked, but this version does not act on it yet"),
-        key.later,
-    );
 }
 
 fn check_pair(node: &Node<'_>, pair: &Pair, report: &mut Report) {

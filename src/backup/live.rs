@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::create::{Hold, NoServices, Services};
-use crate::util::{files, guard::Guard, run::Task};
+use crate::{
+    smtpd::{Busy, SUBSYSTEMS, paused, smtpctl},
+    util::{files, guard::Guard, run::Task},
+};
 
 /// How long SMTP sessions that are under way may take to end: some say nothing for minutes.
 const SESSIONS: Duration = Duration::from_secs(10);
@@ -31,9 +34,6 @@ const MARK: &str = "/run/ezmail/backup-paused";
 
 /// Where valkey listens.
 const VALKEY: &str = "/run/valkey/valkey.sock";
-
-/// What of smtpd is paused: taking mail, delivering it here, sending it elsewhere; smtpctl's words.
-const SUBSYSTEMS: [&str; 3] = ["smtp", "mda", "mta"];
 
 /// The services of this machine.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ pub fn release() -> Result<()> {
     }
     let marked = files::read_to_string(mark_file)?;
     if is_active("smtpd.service")? {
-        let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
-        for subsystem in paused(&status) {
+        for subsystem in paused()? {
             if marked.lines().any(|line| line == subsystem) {
                 smtpctl(&["resume", subsystem], "having smtpd go on")?;
             }
@@ -86,6 +85,11 @@ fn mark(subsystems: Option<&[&str]>) -> Result<()> {
     }
 }
 
+/// Whether to wait on for what is under way.
+fn is_worth_waiting(busy: Busy, waited: Duration) -> bool {
+    busy.sessions > 0 && waited < SESSIONS || busy.deliveries > 0 && waited < DELIVERIES
+}
+
 /// The shell's command that has `subsystems` go on, each whatever becomes of the others, and fails
 /// if one does not; then the mark stays.
 fn resuming(subsystems: &[&str], mark: &str) -> String {
@@ -101,8 +105,7 @@ struct Held {
 
 impl Held {
     fn new() -> Result<Self> {
-        let status = smtpctl(&["show", "status"], "asking smtpd what is paused")?;
-        let already = paused(&status);
+        let already = paused()?;
         let running = SUBSYSTEMS.into_iter().filter(|s| !already.contains(s));
         // what was paused by hand stays so
         let running: Vec<&str> = running.collect();
@@ -113,7 +116,7 @@ impl Held {
         }
         let begun = Instant::now();
         let mut busy = Busy::now()?;
-        while busy.is_worth_waiting(begun.elapsed()) {
+        while is_worth_waiting(busy, begun.elapsed()) {
             thread::sleep(Duration::from_millis(100));
             busy = Busy::now()?;
         }
@@ -134,69 +137,6 @@ impl Hold for Held {
     fn end(self: Box<Self>) -> Result<()> {
         self.guard.end().context("having smtpd go on")
     }
-}
-
-/// What is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Busy {
-    sessions: u64,
-    deliveries: u64,
-}
-
-impl Busy {
-    fn now() -> Result<Self> {
-        let stats = smtpctl(&["show", "stats"], "asking smtpd what is under way")?;
-        Ok(Self::of(&stats))
-    }
-
-    /// As `smtpctl show stats` has it.
-    fn of(stats: &str) -> Self {
-        let value = |key: &str| {
-            let line = stats
-                .lines()
-                .find_map(|l| l.strip_prefix(key)?.strip_prefix('='));
-            line.and_then(|v| v.trim().parse::<u64>().ok()).unwrap_or(0)
-        };
-        Self {
-            sessions: value("smtp.session"),
-            // an envelope "in flight" may be one that waits until mda or mta go on
-            deliveries: value("mda.running") + value("mta.task.running"),
-        }
-    }
-
-    fn is_worth_waiting(self, waited: Duration) -> bool {
-        self.sessions > 0 && waited < SESSIONS || self.deliveries > 0 && waited < DELIVERIES
-    }
-
-    /// For people; `None` if there is nothing.
-    fn text(self) -> Option<String> {
-        let counted = |count: u64, one: &str, many: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            n => Some(format!("{n} {many}")),
-        };
-        let found = [
-            counted(self.sessions, "SMTP session", "SMTP sessions"),
-            counted(self.deliveries, "delivery", "deliveries"),
-        ];
-        let found: Vec<String> = found.into_iter().flatten().collect();
-        (!found.is_empty()).then(|| found.join(" and "))
-    }
-}
-
-/// The subsystems that `smtpctl show status` says are paused.
-fn paused(status: &str) -> Vec<&'static str> {
-    let is_paused = |name: &&str| {
-        let mut lines = status.lines().map(str::to_ascii_lowercase);
-        lines.any(|l| l.starts_with(*name) && l.contains("paused"))
-    };
-    SUBSYSTEMS.into_iter().filter(is_paused).collect()
-}
-
-fn smtpctl(words: &[&str], what: &str) -> Result<String> {
-    let mut command = Command::new("smtpctl");
-    command.args(words);
-    Task::new(what, command).output()
 }
 
 fn is_active(unit: &str) -> Result<bool> {
@@ -235,34 +175,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_under_way_is_said() {
-        let stats =
-            "mda.running=1\nmta.task=3\nmta.task.running=1\nsmtp.session=1\nsmtp.session.inet4=9\n";
-        assert_eq!(
-            Busy::of(stats).text().as_deref(),
-            Some("1 SMTP session and 2 deliveries")
-        );
-        assert_eq!(Busy::of("smtp.session=0\nuptime=5\n").text(), None);
-    }
-
-    #[test]
     fn a_session_is_waited_for_less_than_a_delivery() {
         let waits = |sessions, deliveries, seconds| {
             let busy = Busy {
                 sessions,
                 deliveries,
             };
-            busy.is_worth_waiting(Duration::from_secs(seconds))
+            is_worth_waiting(busy, Duration::from_secs(seconds))
         };
         assert!(waits(1, 0, 9) && !waits(1, 0, 10));
         assert!(waits(1, 1, 30) && waits(0, 1, 59) && !waits(0, 1, 60));
         assert!(!waits(0, 0, 0));
-    }
-
-    #[test]
-    fn what_is_paused_is_read() {
-        assert_eq!(paused("MDA running\nMTA paused\nSMTP running\n"), ["mta"]);
-        assert!(paused("MDA running\nMTA running\nSMTP running\n").is_empty());
     }
 
     #[test]

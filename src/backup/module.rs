@@ -18,7 +18,7 @@ pub enum Module {
     Config,
     /// DKIM keys, SSH keys, rspamd's password
     Keys,
-    /// The server's certificate
+    /// The server's certificate, and the account at the authority that issues it
     Certificates,
     /// Domains, users, aliases, passwords
     Database,
@@ -82,7 +82,7 @@ impl Module {
     pub fn places(self) -> &'static [Place] {
         const CONFIG: &[Place] = &[place("state.json"), place("answers")];
         const KEYS: &[Place] = &[place("dkim"), place("ssh"), place("secrets")];
-        const CERTIFICATES: &[Place] = &[place("tls")];
+        const CERTIFICATES: &[Place] = &[place("tls"), place("acme")];
         const DATABASE: &[Place] = &[place("mail.sqlite")];
         const MAIL: &[Place] = &[mounted("mail")];
         const SPAM: &[Place] = &[mounted("valkey"), mounted("rspamd")];

@@ -28,6 +28,7 @@ fn place(part: &Part, paths: &Paths) -> Option<Place> {
         "kresd@1.service" => Place::Port(53),
         "smtpd.service" => Place::Port(25),
         "dovecot.service" => Place::Port(993),
+        "nginx.service" => Place::Port(443),
         "rspamd.service" => Place::Socket(paths.rspamd_socket.clone()),
         "valkey.service" => Place::Socket("/run/valkey/valkey.sock".into()),
         // rules answer to nobody

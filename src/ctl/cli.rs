@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, backup, ban, check, daily, dkim, dns, domain, import, log,
+    alias, answers, app_password, backup, ban, cert, check, daily, dkim, dns, domain, import, log,
     output, queue, restore, roundtrip, server::Server, service, spam, status, user,
 };
 use crate::programs;
@@ -27,13 +27,14 @@ Examples:
   mailctl user add alice@example.org   a mailbox
   mailctl alias add info@example.org alice@example.org
   mailctl dns check                    are the records published, and right?
+  mailctl cert status                  the certificate, and when it is renewed
   mailctl log alice@example.org        what became of her mail
   mailctl ban list                     who guessed passwords and is kept out
   mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
-well ('status', 'check', 'dns check', 'test', 'backup verify', 'backup drill',
-'import').")]
+well ('status', 'check', 'dns check', 'cert issue', 'test', 'backup verify',
+'backup drill', 'import').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(
@@ -70,6 +71,8 @@ enum Command {
     /// Backups of the whole server
     #[command(subcommand)]
     Backup(backup::Backup),
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// The keys that sign mail, and their rotation
     #[command(subcommand)]
     Dkim(dkim::Dkim),
@@ -148,6 +151,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Cert(command) => cert::run(command, &server),
         Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Check(command) => check::run(&command, &server),

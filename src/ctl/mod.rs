@@ -8,6 +8,7 @@ pub mod app_password;
 pub mod ask;
 pub mod backup;
 mod ban;
+pub mod cert;
 pub mod check;
 pub mod cli;
 pub mod daily;

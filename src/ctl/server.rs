@@ -12,6 +12,9 @@ use crate::{
     util::{files, run::Task},
 };
 
+/// The unit that applies a change for services which may not do it themselves.
+const APPLY: &str = "ezmail-apply.service";
+
 /// A server and where its things are.
 #[derive(Debug)]
 pub struct Server {
@@ -86,6 +89,20 @@ impl Server {
     pub fn reapply(&self) -> Result<()> {
         let mut command = self.agent("apply")?;
         command.arg("--kept");
+        Task::new("applying the change to keys, files and services", command).run()
+    }
+
+    /// As [`Server::reapply`], by the unit that may do more than a sandboxed caller. Elsewhere than on
+    /// this machine there is no systemd to ask, and the agent is called.
+    ///
+    /// # Errors
+    /// What the agent says.
+    pub fn reapply_in_unit(&self) -> Result<()> {
+        if !self.is_live() {
+            return self.reapply();
+        }
+        let mut command = Command::new("systemctl");
+        command.args(["start", APPLY]);
         Task::new("applying the change to keys, files and services", command).run()
     }
 

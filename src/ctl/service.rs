@@ -16,13 +16,14 @@ use crate::{
 };
 
 /// A name for each of [`PARTS`], and whether holding it needs a second thought.
-const NAMES: [(&str, &str); 6] = [
+const NAMES: [(&str, &str); 7] = [
     ("firewall", "nftables.service"),
     ("resolver", "kresd@1.service"),
     ("smtp", "smtpd.service"),
     ("spam", "rspamd.service"),
     ("memory", "valkey.service"),
     ("imap", "dovecot.service"),
+    ("web", "nginx.service"),
 ];
 
 /// The services of the mail server
@@ -266,6 +267,7 @@ mod tests {
         spam      rspamd    judges and signs it      runs
         memory    valkey    rspamd's memory          runs
         imap      dovecot   stores it, IMAP          runs
+        web       nginx     set-up of mail programs  runs
         ");
     }
 }

@@ -1,4 +1,5 @@
-//! The self-signed certificate that a server has until it gets one from an authority.
+//! The self-signed certificate that a server has until it gets one from an authority, and the request
+//! for that one.
 
 use std::collections::BTreeSet;
 
@@ -47,13 +48,7 @@ pub fn self_signed(
     };
     let names: Vec<String> = names.iter().cloned().collect();
     let mut params = CertificateParams::new(names).context("naming the certificate")?;
-    params.distinguished_name = DistinguishedName::new();
-    // RFC 5280 appendix A: a common name has at most 64 characters; the alternative names count
-    if hostname.as_str().len() <= 64 {
-        params
-            .distinguished_name
-            .push(DnType::CommonName, hostname.as_str());
-    }
+    params.distinguished_name = common_name(hostname.as_str());
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2049, 12, 31);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -67,14 +62,51 @@ pub fn self_signed(
     })
 }
 
+/// RFC 5280 appendix A: a common name has at most 64 characters; the alternative names count.
+fn common_name(name: &str) -> DistinguishedName {
+    let mut names = DistinguishedName::new();
+    if (1..=64).contains(&name.len()) {
+        names.push(DnType::CommonName, name);
+    }
+    names
+}
+
+/// A new private key, P-256, PEM, PKCS#8.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn new_key() -> Result<Secret> {
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).context("making the key")?;
+    Ok(Secret::new(key.serialize_pem()))
+}
+
+/// A request for a certificate with `names` (RFC 2986), PEM; `key` is P-256, PEM, PKCS#8. The first is
+/// the common name as well if it has room there: acme.sh would ask for a single one twice.
+///
+/// # Errors
+/// When the key is of another kind, or a name is none.
+pub fn request(names: &[String], key: &Secret) -> Result<String> {
+    let key = KeyPair::from_pkcs8_pem_and_sign_algo(key.expose(), &PKCS_ECDSA_P256_SHA256)
+        .context("reading the certificate's key")?;
+    let mut params = CertificateParams::new(names).context("naming the certificate")?;
+    params.distinguished_name = common_name(names.first().map_or("", String::as_str));
+    let request = params.serialize_request(&key);
+    let request = request.context("signing the request for a certificate")?;
+    request
+        .pem()
+        .context("writing the request for a certificate")
+}
+
 /// Where the certificate in place comes from: told by the mark beside it, a line with the
-/// certificate's hash and then its names, or the word `answers`.
+/// certificate's hash and then its names, or the word `answers` or `acme`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Made here, self-signed, for these names.
     Made(BTreeSet<String>),
     /// Given by the answers.
     Answers,
+    /// Issued by the authority that the answers name.
+    Authority,
     /// Put there by somebody else.
     Elsewhere,
 }
@@ -82,6 +114,7 @@ pub enum Origin {
 /// What the mark says of a certificate that the answers gave. No name of a certificate is without
 /// a dot.
 const GIVEN: &str = "answers";
+const ISSUED: &str = "acme";
 
 impl Origin {
     /// The mark of `certificate`; nothing marks one from elsewhere.
@@ -93,6 +126,7 @@ impl Origin {
                 Some(format!("{sum} {}\n", names.join(" ")))
             }
             Self::Answers => Some(format!("{sum} {GIVEN}\n")),
+            Self::Authority => Some(format!("{sum} {ISSUED}\n")),
             Self::Elsewhere => None,
         }
     }
@@ -104,9 +138,10 @@ impl Origin {
             return Self::Elsewhere;
         }
         let rest: BTreeSet<String> = words.map(str::to_owned).collect();
-        match rest.contains(GIVEN) {
-            true => Self::Answers,
-            false => Self::Made(rest),
+        match rest {
+            rest if rest.contains(GIVEN) => Self::Answers,
+            rest if rest.contains(ISSUED) => Self::Authority,
+            rest => Self::Made(rest),
         }
     }
 }
@@ -151,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn openssl_reads_a_request() {
+        let key = new_key().unwrap();
+        let names = ["mx.example.net".to_owned(), "mail.example.org".to_owned()];
+        let pem = request(&names, &key).unwrap();
+        let mut command = Command::new("openssl");
+        command.args(["req", "-noout", "-text", "-verify"]);
+        let text = Task::new("reading the request", command)
+            .input(pem)
+            .output()
+            .unwrap();
+        let want = "DNS:mx.example.net, DNS:mail.example.org";
+        assert!(text.contains(want) && text.contains("prime256v1"), "{text}");
+    }
+
+    #[test]
     fn a_long_name_is_no_obstacle() {
         let host = domain(&format!(
             "{}.{}.example.org",
@@ -164,7 +214,7 @@ mod tests {
     #[test]
     fn the_mark_tells_where_a_certificate_is_from() {
         let names: BTreeSet<String> = ["a.example".to_owned(), "b.example".to_owned()].into();
-        for origin in [Origin::Made(names), Origin::Answers] {
+        for origin in [Origin::Made(names), Origin::Answers, Origin::Authority] {
             let mark = origin.mark(b"one").unwrap();
             assert_eq!(Origin::read(&mark, b"one"), origin);
             assert_eq!(Origin::read(&mark, b"two"), Origin::Elsewhere);

@@ -89,22 +89,8 @@ impl Chain {
     /// When there is none, one is damaged, something else stands among them, or they are not in
     /// order. Signatures are not verified: clients do, and a wrong chain harms its owner only.
     pub fn parse(text: &str) -> Result<Self, ChainError> {
-        let mut blocks = Vec::new();
-        for (n, block) in Pem::iter_from_buffer(text.as_bytes()).enumerate() {
-            let block = block.map_err(|_| ChainError::Damaged(n + 1))?;
-            if block.label != "CERTIFICATE" {
-                return Err(ChainError::Other(block.label));
-            }
-            blocks.push(block.contents);
-        }
-        let mut chain = Vec::new();
-        for (n, der) in blocks.iter().enumerate() {
-            let parsed = X509Certificate::from_der(der);
-            match parsed {
-                Ok((&[], certificate)) => chain.push(certificate),
-                _ => return Err(ChainError::Damaged(n + 1)),
-            }
-        }
+        let blocks = blocks(text)?;
+        let chain = certificates(&blocks)?;
         let first = chain.first().ok_or(ChainError::None)?;
         for (n, pair) in chain.windows(2).enumerate() {
             if pair[0].issuer().as_raw() != pair[1].subject().as_raw() {
@@ -137,6 +123,42 @@ impl Chain {
     pub fn fits(&self, key: &Key) -> bool {
         self.public == key.public
     }
+}
+
+/// Reads the certificates of authorities in PEM form, in any order: how many there are.
+///
+/// # Errors
+/// When there is none, one is damaged, or something else stands among them.
+pub fn authorities(text: &str) -> Result<usize, ChainError> {
+    let blocks = blocks(text)?;
+    match certificates(&blocks)?.len() {
+        0 => Err(ChainError::None),
+        n => Ok(n),
+    }
+}
+
+/// What is in the blocks of certificates, DER.
+fn blocks(text: &str) -> Result<Vec<Vec<u8>>, ChainError> {
+    let mut blocks = Vec::new();
+    for (n, block) in Pem::iter_from_buffer(text.as_bytes()).enumerate() {
+        let block = block.map_err(|_| ChainError::Damaged(n + 1))?;
+        if block.label != "CERTIFICATE" {
+            return Err(ChainError::Other(block.label));
+        }
+        blocks.push(block.contents);
+    }
+    Ok(blocks)
+}
+
+fn certificates(blocks: &[Vec<u8>]) -> Result<Vec<X509Certificate<'_>>, ChainError> {
+    let mut certificates = Vec::new();
+    for (n, der) in blocks.iter().enumerate() {
+        match X509Certificate::from_der(der) {
+            Ok((&[], certificate)) => certificates.push(certificate),
+            _ => return Err(ChainError::Damaged(n + 1)),
+        }
+    }
+    Ok(certificates)
 }
 
 /// The alternative names of a certificate, as far as they are names in the DNS.
@@ -315,6 +337,8 @@ mod tests {
         assert_eq!(parse("rubbish"), ChainError::None);
         assert_eq!(parse(P256[1]), ChainError::Other("PRIVATE KEY".into()));
         assert_eq!(parse(AUTHORITY), ChainError::Authority);
+        assert_eq!(authorities(AUTHORITY), Ok(1));
+        assert_eq!(authorities("rubbish"), Err(ChainError::None));
         let swapped = format!("{second}{first}{end}");
         assert_eq!(parse(&swapped), ChainError::Order(1));
         let twice = format!("{0}{0}", P256[0]);

@@ -4,6 +4,7 @@
 //! never touches the disk.
 
 pub mod accounts;
+pub mod acme;
 pub mod address;
 pub mod certificate;
 pub mod chain;
@@ -13,6 +14,8 @@ pub mod database;
 pub mod dkim;
 pub mod dkim_record;
 pub mod mailbox;
+pub mod mobileconfig;
+pub mod mta_sts;
 pub mod password;
 pub mod records;
 pub mod rotation;

@@ -64,7 +64,7 @@ fn a_second_apply_writes_nothing() {
             .lines()
             .filter(|l| l.ends_with(" unchanged"))
             .collect();
-        assert_eq!(steps.len(), 13, "{lines}");
+        assert_eq!(steps.len(), 14, "{lines}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
 };
 
+use ezmail::mail::certificate;
+
 use crate::world::{self, SHADOW, World};
 
 /// `small` with more at its end.
@@ -173,4 +175,72 @@ fn another_certificate_after_that_of_the_answers_stays() {
     fs::write(&path, "from an authority").unwrap();
     apply(&world, &host);
     assert_eq!(fs::read_to_string(&path).unwrap(), "from an authority");
+}
+
+/// Lays a certificate ready, as mailctl does; it is for `host`.
+fn lay_ready(world: &World, host: &str, mark: &str) -> [String; 2] {
+    let names = [host.to_owned()].into();
+    let made = certificate::self_signed(&host.parse().unwrap(), &names, None).unwrap();
+    let folder = world.path("var/lib/ezmail/tls/next");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("cert.pem"), &made.certificate).unwrap();
+    fs::write(folder.join("key.pem"), made.key.expose()).unwrap();
+    fs::write(folder.join("mark"), mark).unwrap();
+    [made.certificate, made.key.expose().to_owned()]
+}
+
+/// One that an authority has issued, and those that it replaces.
+#[test]
+fn a_certificate_that_lies_ready_is_put_in_place() {
+    let world = World::new();
+    let answers = small("");
+    apply(&world, &answers);
+    let tls = |name: &str| format!("var/lib/ezmail/tls/{name}");
+    let place = || [world.read(&tls("cert.pem")), world.read(&tls("key.pem"))];
+    let old = || match fs::read_dir(world.path(&tls("old"))) {
+        Ok(entries) => entries.count(),
+        Err(_) => 0,
+    };
+
+    // the one that was made here is worth nothing
+    let first = lay_ready(&world, "mail.example.org", "first mark");
+    apply(&world, &answers);
+    assert_eq!(place(), first);
+    assert_eq!(world.read(&tls("self-signed")), "first mark");
+    assert!(!world.path(&tls("next")).exists());
+    assert_eq!(old(), 0);
+    let before = world.inodes();
+    apply(&world, &answers);
+    assert_eq!(world.inodes(), before);
+
+    // any other is kept, for a while
+    let second = lay_ready(&world, "mail.example.org", "");
+    apply(&world, &answers);
+    assert_eq!(place(), second);
+    assert_eq!(old(), 1);
+    let kept = fs::read_dir(world.path(&tls("old"))).unwrap().next();
+    let kept = kept.unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(kept.join("cert.pem")).unwrap(), first[0]);
+    assert_eq!(fs::read_to_string(kept.join("key.pem")).unwrap(), first[1]);
+    let mode = fs::metadata(kept.join("key.pem")).unwrap().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for n in 1..=4 {
+        let name = format!("2020010{n}T000000Z");
+        fs::create_dir_all(world.path(&tls("old")).join(name)).unwrap();
+    }
+    lay_ready(&world, "mail.example.org", "");
+    apply(&world, &answers);
+    assert_eq!(old(), 3);
+    assert!(kept.exists(), "the oldest go first");
+
+    // a key that is another one's
+    let good = place();
+    lay_ready(&world, "mail.example.org", "");
+    fs::write(world.path(&tls("next/key.pem")), &first[1]).unwrap();
+    let done = world.apply(&world.answers("a.toml", &answers));
+    assert_eq!(done.status.code(), Some(1));
+    let said = done.stderr();
+    assert!(said.contains("the key is another certificate's"), "{said}");
+    assert!(said.contains("it may be removed"), "{said}");
+    assert_eq!(place(), good);
 }

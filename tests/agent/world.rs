@@ -255,6 +255,7 @@ impl World {
                     "self-signed",
                     "cert.pem",
                     "key.pub",
+                    "mobileconfig",
                     "UTC",
                     "Berlin",
                 ]

@@ -13,6 +13,7 @@ mod app_password;
 mod backup;
 mod backup_settings;
 mod ban;
+mod cert;
 mod check;
 mod daily;
 mod dkim;

@@ -71,6 +71,11 @@ pub fn time_server(family: Family) -> IpAddr {
     pair(family, [2, 123], [2, 0x123])
 }
 
+/// Who issues certificates.
+pub fn authority_of_certificates(family: Family) -> IpAddr {
+    pair(family, [2, 80], [2, 0x80])
+}
+
 /// A client, below 128; each has a /24 and a /56 of its own: what is known of one, good or bad, is
 /// known of no other.
 pub fn client(number: u8, family: Family) -> IpAddr {

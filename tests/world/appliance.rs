@@ -50,6 +50,9 @@ pub const PORTS: [u16; 4] = [25, 465, 587, 993];
 /// From the kernel to the last port, emulated, on a machine with other things to do.
 pub const BOOT: Duration = Duration::from_secs(900);
 
+/// The authority that everybody has is not in this world.
+const NO_AUTHORITY: &str = "\n[acme]\nenabled = false\n";
+
 /// Where the agent keeps the records to publish, as zone lines.
 const RECORDS: &str = "/var/lib/ezmail/dns-records.txt";
 
@@ -152,7 +155,17 @@ pub fn admin_key(world: &World) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// An answers file that fits the world.
+/// An answers file of one domain and one user, without a word about authorities.
+pub fn one_domain(world: &World) -> Result<String> {
+    Ok(format!(
+        "hostname = \"{HOSTNAME}\"\n\n[[domain]]\nname = \"{}\"\n{}{}",
+        DOMAINS[0],
+        user(ALICE, "")?,
+        surroundings(world, Place::First)?
+    ))
+}
+
+/// An answers file that fits the world, in which no authority issues certificates.
 pub fn answers(world: &World) -> Result<String> {
     let mut text = format!("hostname = \"{HOSTNAME}\"\npostmaster = \"{}\"\n", ALICE.0);
     for domain in DOMAINS {
@@ -165,6 +178,7 @@ pub fn answers(world: &World) -> Result<String> {
         list(&[ALICE.0.to_owned(), BOB.0.to_owned()])
     ));
     text.push_str(&surroundings(world, Place::First)?);
+    text.push_str(NO_AUTHORITY);
     Ok(text)
 }
 
@@ -172,7 +186,7 @@ pub fn answers(world: &World) -> Result<String> {
 pub fn second_answers(world: &World) -> Result<String> {
     Ok(format!(
         "hostname = \"{SECOND_HOSTNAME}\"\npostmaster = \"{}\"\n\n\
-         [[domain]]\nname = \"{SECOND_DOMAIN}\"\n{}{}{}",
+         [[domain]]\nname = \"{SECOND_DOMAIN}\"\n{}{}{}{NO_AUTHORITY}",
         CAROL.0,
         user(CAROL, "")?,
         user(DAVE, "")?,

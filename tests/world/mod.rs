@@ -7,6 +7,7 @@
 // each test crate uses its part of it
 #![allow(dead_code)]
 
+pub mod acme;
 pub mod addresses;
 pub mod appliance;
 pub mod client;

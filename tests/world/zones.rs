@@ -4,9 +4,13 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use anyhow::{Context, Result, bail};
 
-use super::addresses::{
-    CLIENTS, FAMILIES, Family, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority, client,
-    client_name, mx, record_type, reverse_name, second_appliance, time_server,
+use super::{
+    acme,
+    addresses::{
+        CLIENTS, FAMILIES, Family, HOSTNAME, MX_NAME, OUTSIDE, SENDER, appliance, authority,
+        authority_of_certificates, client, client_name, mx, record_type, reverse_name,
+        second_appliance, time_server,
+    },
 };
 
 /// The reverse zone of 198.18.0.0/16.
@@ -95,6 +99,12 @@ pub fn base(dkim: &str) -> Result<Zones> {
             host(&mut zones, &client_name(number), client(number, family))?;
         }
     }
+    // over IPv4 alone, as many an authority is
+    host(
+        &mut zones,
+        acme::NAME,
+        authority_of_certificates(Family::V4),
+    )?;
     for (number, answer) in [(LISTED, "127.0.0.2"), (UNANSWERED, "127.255.255.254")] {
         let listed = list_name(client(number, Family::V4), BLOCK_LIST);
         add(&mut zones, &listed, &format!("A {answer}"))?;

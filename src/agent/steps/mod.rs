@@ -16,6 +16,7 @@ mod ssh;
 mod state;
 mod timezone;
 mod tls;
+mod web;
 
 use std::path::Path;
 
@@ -82,7 +83,7 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("timezone", "the server's time", timezone::plan(input))?;
     add("ssh", "the administrator's access", ssh::plan(input))?;
     add("console", "root's password", console::plan(input))?;
-    let (certificate, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
+    let (pair, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
     add("tls", "certificate", Ok(changes))?;
     let changes = backup::plan(input).context("step 'backup' (keys and times of backups)")?;
     let mut lines = said(&changes);
@@ -102,8 +103,10 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("dkim", "keys that sign mail", Ok(changes))?;
     let mail = configuration::plan(input, &keys);
     add("configuration", "files of the mail services", mail)?;
+    let changes = web::plan(input, &pair).context("step 'web' (set-up of mail programs)")?;
+    add("web", "set-up of mail programs", Ok(changes))?;
     let title = "DNS records to publish";
-    let (text, changes) = records::plan(input, &keys, &certificate);
+    let (text, changes) = records::plan(input, &keys, &pair.certificate);
     add("records", title, Ok(changes))?;
     if let Some(step) = steps.last_mut() {
         step.notes.push(text);

@@ -7,7 +7,10 @@ use crate::{
         node::{Node, Text},
         rules::Rule,
     },
-    mail::address::{DomainError, DomainName},
+    mail::{
+        address::{DomainError, DomainName},
+        chain::authorities,
+    },
     util::secret::Secret,
 };
 
@@ -26,7 +29,20 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Option<Acme> {
     }
     let directory = node.text("directory");
     let directory = directory.and_then(|value| directory_url(&value, cx));
-    Some(Acme { enabled, directory })
+    let (ca, ca_file) = cx.inline_or_file(&node, "ca");
+    if let Some((value, text)) = &ca
+        && let Err(error) = authorities(text.expose())
+    {
+        let help = "give the certificate of the authority that the directory's own certificate is \
+                    signed by, in PEM form";
+        cx.about(Rule::AcmeAuthority, value, error, help);
+    }
+    Some(Acme {
+        enabled,
+        directory,
+        ca_file,
+        ca: ca.map(|(_, text)| text.expose().to_owned()),
+    })
 }
 
 /// RFC 8555 section 6.1: ACME is spoken over https.

@@ -17,6 +17,7 @@ pub const PAIRS: &[Pair] = &[
     pair("console", ["password_hash", "password"], true),
     pair("tls", ["certificate", "certificate_file"], true),
     pair("tls", ["key", "key_file"], true),
+    pair("acme", ["ca", "ca_file"], false),
     pair("smarthost", ["password", "password_file"], false),
     pair("network", ["interface", "mac"], false),
     pair("backup", ["passphrase", "passphrase_file"], false),
@@ -264,10 +265,10 @@ pub const KEYS: &[Key] = &[
         .doc("The name of a file beside the answers that holds the key."),
     Key::new("acme", Kind::Table, "certificates from an authority")
         .default("Let's Encrypt is asked, unless there is `[tls]`")
-        .later("until a later version does, the certificate stays a self-signed one")
         .doc(
-            "How the server gets a certificate that everybody trusts (ACME, RFC 8555). To let it \
-             ask an authority is to accept that authority's terms.",
+            "How the server gets a certificate that everybody trusts (ACME, RFC 8555): as soon as \
+             its name leads to it in the DNS, and again before the end of each. Until then it has \
+             a self-signed one. To let it ask an authority is to accept that authority's terms.",
         ),
     Key::new("acme.enabled", Kind::Boolean, "true or false")
         .default("`true`")
@@ -278,6 +279,17 @@ pub const KEYS: &[Key] = &[
         .pattern("^https://")
         .example("\"https://acme.example.net/directory\"")
         .doc("The ACME directory of another authority."),
+    Key::new("acme.ca", Kind::String, "certificates in PEM form")
+        .default("what Arch Linux trusts")
+        .example("\"\"\"\n-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n\"\"\"")
+        .doc(
+            "What the directory's own certificate is signed by, for an authority of your own that \
+             nobody else trusts. Either this or `ca_file`.",
+        ),
+    Key::new("acme.ca_file", Kind::String, "a file name")
+        .pattern(FILE)
+        .example("\"ca.pem\"")
+        .doc("The name of a file beside the answers that holds these certificates."),
     Key::new("smarthost", Kind::Table, "a relay for outgoing mail")
         .default("mail goes to the recipient's server directly")
         .doc(

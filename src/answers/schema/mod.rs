@@ -68,8 +68,6 @@ pub struct Key {
     /// What a value (of an array: each) has to match, a regular expression for editors; empty
     /// where there is none that helps. The check proper knows more.
     pub pattern: &'static str,
-    /// What happens instead, if this version checks the key and does not act on it yet.
-    pub later: &'static str,
 }
 
 /// Two keys of a table that say the same thing in two ways: never both.
@@ -95,7 +93,6 @@ impl Key {
             doc: "",
             example: "",
             pattern: "",
-            later: "",
         }
     }
 
@@ -126,11 +123,6 @@ impl Key {
 
     const fn pattern(mut self, regex: &'static str) -> Self {
         self.pattern = regex;
-        self
-    }
-
-    const fn later(mut self, instead: &'static str) -> Self {
-        self.later = instead;
         self
     }
 

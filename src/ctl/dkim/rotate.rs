@@ -1,7 +1,5 @@
 //! `mailctl dkim rotate`: begin, go on, give up.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail};
 use rusqlite::Connection;
 use serde::Serialize;
@@ -25,11 +23,7 @@ use crate::{
         dkim::{Algorithm, KeyInfo, record_name},
         rotation::{Answer, Fact, Look, Step, due, judge},
     },
-    util::run::Task,
 };
-
-/// The unit that applies a change for the timer's service, which may not do it itself.
-const APPLY: &str = "ezmail-apply.service";
 
 /// What a rotation goes by, besides the server.
 pub struct Around<'a> {
@@ -61,7 +55,7 @@ pub(super) fn run(server: &Server, what: &Rotate) -> Result<()> {
     let around = Around {
         published: &super::published::Dns::new(what.resolver)?,
         now: what.at.map_or_else(now, Ok)?,
-        apply: &|| apply(server),
+        apply: &|| server.reapply_in_unit(),
     };
     let done = proceed(server, &around)?;
     let waiting = tell::summary(&server.database()?, around.now)?;
@@ -73,16 +67,6 @@ pub(super) fn run(server: &Server, what: &Rotate) -> Result<()> {
         text = "No rotation is on its way: there is nothing to do.\n".to_owned();
     }
     output::text(&text)
-}
-
-/// Elsewhere than on this machine there is no systemd to ask.
-fn apply(server: &Server) -> Result<()> {
-    if !server.is_live() {
-        return server.reapply();
-    }
-    let mut command = Command::new("systemctl");
-    command.args(["start", APPLY]);
-    Task::new("applying the change to keys, files and services", command).run()
 }
 
 fn begin(server: &Server, what: &Rotate) -> Result<()> {

@@ -12,13 +12,17 @@ use crate::{
 };
 
 /// What uses the state, and must not while it is exchanged.
-const USERS: [&str; 15] = [
+const USERS: [&str; 19] = [
     services::TARGET,
     "smtpd.service",
     "ezmail-guard.service",
     "dovecot.service",
     "rspamd.service",
     "valkey.service",
+    "nginx.service",
+    "ezmail-cert.timer",
+    "ezmail-cert.service",
+    "ezmail-acme.service",
     "ezmail-dkim.timer",
     "ezmail-dkim.service",
     "ezmail-daily.timer",
@@ -30,7 +34,11 @@ const USERS: [&str; 15] = [
     "ezmail-apply.service",
 ];
 /// What is started again by itself; the agent sees to the rest.
-const TIMERS: [&str; 2] = ["ezmail-dkim.timer", "ezmail-daily.timer"];
+const TIMERS: [&str; 3] = [
+    "ezmail-cert.timer",
+    "ezmail-dkim.timer",
+    "ezmail-daily.timer",
+];
 
 /// A server: its services, if it runs.
 pub(super) struct Services<'a>(pub(super) &'a Server);

@@ -1,6 +1,9 @@
 //! What the records are made from.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use anyhow::{Context, Result};
 
@@ -27,10 +30,19 @@ pub struct PublishedKey {
 /// they are not in the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offers {
-    /// The id of the MTA-STS policy that is to be had by HTTPS.
-    pub mta_sts: Option<String>,
-    /// Whether mail programs get their settings by HTTPS.
-    pub autoconfig: bool,
+    /// The id of the MTA-STS policy, and the domains for which it is to be had by HTTPS.
+    pub mta_sts: Option<(String, BTreeSet<DomainName>)>,
+    /// The domains whose mail programs get their settings by HTTPS.
+    pub autoconfig: BTreeSet<DomainName>,
+}
+
+impl Offers {
+    /// The id of the policy of `domain`, if that has one.
+    pub fn policy(&self, domain: &str) -> Option<&str> {
+        let (id, domains) = self.mta_sts.as_ref()?;
+        let mut domains = domains.iter();
+        domains.any(|d| d.as_str() == domain).then_some(id.as_str())
+    }
 }
 
 /// What is known about the server.
@@ -118,7 +130,11 @@ mod tests {
     fn authorities_are_known_by_their_directories() {
         let issuer = |enabled, directory: Option<&str>| {
             let directory = directory.map(str::to_owned);
-            caa_issuer(&Acme { enabled, directory })
+            caa_issuer(&Acme {
+                enabled,
+                directory,
+                ..Acme::default()
+            })
         };
         assert_eq!(issuer(true, None), Some("letsencrypt.org"));
         assert_eq!(issuer(false, None), None);

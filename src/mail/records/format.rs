@@ -163,6 +163,8 @@ fn groups<'a>(facts: &Facts, records: &'a [Record]) -> Vec<(String, Vec<&'a Reco
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
         answers::model::Dmarc,
@@ -185,6 +187,9 @@ mod tests {
             stage,
         };
         let addresses = ["203.0.113.10", "2001:db8::10", "10.0.0.1", "fe80::1"];
+        let both: BTreeSet<DomainName> = ["example.org", "bücher.example"]
+            .map(|d| d.parse().unwrap())
+            .into();
         Facts {
             hostname: "mail.example.org".parse().unwrap(),
             domains: vec![
@@ -201,8 +206,8 @@ mod tests {
             issuer: Some("letsencrypt.org".to_owned()),
             account: Some("https://acme.example/acct/1".to_owned()),
             offers: Offers {
-                mta_sts: Some("1".to_owned()),
-                autoconfig: true,
+                mta_sts: Some(("1".to_owned(), both.clone())),
+                autoconfig: both,
             },
         }
     }

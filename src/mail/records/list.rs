@@ -172,7 +172,7 @@ impl List<'_> {
             Need::Optional,
             "Where others report that TLS to this server failed.",
         );
-        if let Some(id) = &facts.offers.mta_sts {
+        if let Some(id) = facts.offers.policy(domain.as_str()) {
             let text = Data::text(&format!("v=STSv1; id={id}"));
             let why = "Others shall send only over TLS with a valid certificate.";
             let owner = format!("_mta-sts.{domain}");
@@ -185,7 +185,7 @@ impl List<'_> {
     }
 
     fn programs(&mut self, facts: &Facts, domain: &DomainName) {
-        if facts.offers.autoconfig {
+        if facts.offers.autoconfig.contains(domain) {
             for name in ["autoconfig", "autodiscover"] {
                 let alias = Data::Cname(self.host.to_owned());
                 let owner = format!("{name}.{domain}");

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use crate::{
-    ctl::check::{
-        Context,
-        finding::{Area, Finding},
+    ctl::{
+        cert,
+        check::{
+            Context,
+            finding::{Area, Finding},
+        },
+        words::date,
     },
     mail::{
         address::DomainName,
@@ -27,6 +31,15 @@ struct Found<'a> {
     hostname: &'a DomainName,
     names: BTreeSet<String>,
     now: i64,
+    /// How the authority that is to issue the next one has answered last; none where the answers want
+    /// no authority.
+    asked: Option<Asked>,
+}
+
+/// The last answer of the authority.
+struct Asked {
+    /// When, and why it was no certificate, if it was none.
+    failed: Option<(i64, String)>,
 }
 
 pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
@@ -41,7 +54,12 @@ pub(super) fn check(cx: &Context) -> Result<Vec<Finding>> {
     };
     let certificate = text(&paths.tls_cert)?;
     let domains: Vec<DomainName> = answers.domains.iter().map(|d| d.name.clone()).collect();
+    let report = cert::report(&cx.server)?;
+    let asked = report.directory.is_some().then(|| Asked {
+        failed: report.last.and_then(|last| Some((last.at, last.error?))),
+    });
     Ok(judge(&Found {
+        asked,
         origin: Origin::read(&text(&paths.tls_mark)?, certificate.as_bytes()),
         certificate: &certificate,
         key: &text(&paths.tls_key)?,
@@ -64,12 +82,26 @@ fn judge(found: &Found<'_>) -> Vec<Finding> {
         }
     };
     let made = matches!(found.origin, Origin::Made(_));
-    vec![
+    let mut findings = vec![
         judge_names(found, &chain),
         judge_chain(found, made),
-        judge_dates(&chain, found.now),
+        judge_dates(found, &chain),
         judge_key(found, &chain),
-    ]
+    ];
+    findings.extend(found.asked.as_ref().map(judge_asked));
+    findings
+}
+
+fn judge_asked(asked: &Asked) -> Finding {
+    match &asked.failed {
+        None => Finding::ok(AREA, "authority", "The authority is asked when it is due."),
+        Some((at, why)) => Finding::warning(
+            AREA,
+            "authority",
+            format!("The authority was asked on {}, in vain: {why}.", date(*at)),
+            "See 'mailctl cert status'; 'mailctl cert issue' asks it now.",
+        ),
+    }
 }
 
 fn judge_names(found: &Found<'_>, chain: &Chain) -> Finding {
@@ -113,7 +145,13 @@ fn judge_chain(found: &Found<'_>, made: bool) -> Finding {
             AREA,
             "chain",
             "It is self-signed: mail programs ask whether to trust it.",
-            "Give one in the answers: [tls].",
+            match found.asked {
+                Some(_) => {
+                    "An authority is asked for one as soon as the server's name leads here: see \
+                     'mailctl cert status'."
+                }
+                None => "Give one in the answers: [tls].",
+            },
         );
     }
     match found
@@ -131,11 +169,11 @@ fn judge_chain(found: &Found<'_>, made: bool) -> Finding {
     }
 }
 
-fn judge_dates(chain: &Chain, now: i64) -> Finding {
-    let renew = "Give a new one in the answers: [tls].";
-    let date = |seconds| match jiff::Timestamp::from_second(seconds) {
-        Ok(time) => time.strftime("%Y-%m-%d").to_string(),
-        Err(_) => "a far day".to_owned(),
+fn judge_dates(found: &Found<'_>, chain: &Chain) -> Finding {
+    let now = found.now;
+    let renew = match found.asked {
+        Some(_) => "See 'mailctl cert status' for why there is no new one yet.",
+        None => "Give a new one in the answers: [tls].",
     };
     let end = date(chain.not_after);
     if now < chain.not_before {
@@ -177,6 +215,7 @@ mod tests {
             hostname: &hostname,
             names: names(&hostname, &[]),
             now,
+            asked: None,
         };
         judge(&found).into_iter().map(|f| f.state).collect()
     }
@@ -216,6 +255,9 @@ mod tests {
             hostname: &hostname,
             names,
             now: 1_800_000_000,
+            asked: Some(Asked {
+                failed: Some((1_799_990_000, "the authority cannot be reached".to_owned())),
+            }),
         };
         let reasons: Vec<String> = judge(&found).into_iter().map(|f| f.reason).collect();
         insta::assert_snapshot!(reasons.join("\n"), @r"
@@ -223,6 +265,7 @@ mod tests {
         It is self-signed: mail programs ask whether to trust it.
         It is valid until 2049-12-31.
         The key is its own.
+        The authority was asked on 2027-01-15, in vain: the authority cannot be reached.
         ");
     }
 }

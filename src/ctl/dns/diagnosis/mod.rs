@@ -286,7 +286,7 @@ impl Seeing<'_> {
         let name = format!("_mta-sts.{domain}");
         let sts = |text: &String| text.starts_with("v=STSv1");
         let found: Vec<String> = self.observed.texts(&name).into_iter().filter(sts).collect();
-        if !found.is_empty() && self.facts.offers.mta_sts.is_none() {
+        if !found.is_empty() && self.facts.offers.policy(domain).is_none() {
             self.add(
                 "mta-sts-without-policy",
                 &name,
