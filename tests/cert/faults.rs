@@ -4,33 +4,6 @@ use super::Setting;
 
 const DAY: i64 = 86_400;
 
-/// A name that the authority does not find for a while.
-pub(super) const LOST: &str = "autoconfig.second.org";
-
-/// A name that the authority does not find is left out for a day; the others are issued.
-pub(super) fn a_name_that_is_not_found(setting: &mut Setting<'_>) {
-    setting.acme.finds(LOST, false).unwrap();
-    let said = setting.long("mailctl cert issue --force");
-    assert!(said.contains("the new certificate is in place"), "{said}");
-    assert!(
-        said.contains(&format!("{LOST}: the authority said:")),
-        "{said}"
-    );
-    let names = setting.names();
-    assert!(
-        !names.iter().any(|n| n == LOST) && names.len() == 6,
-        "{names:?}"
-    );
-    setting.acme.finds(LOST, true).unwrap();
-    let said = setting.renew();
-    assert!(said.contains("nothing is due before"), "{said}");
-    let status = setting.status();
-    let missing = status["missing"].as_array().unwrap();
-    let lost = missing.iter().find(|left| left["name"] == LOST).unwrap();
-    let why = lost["why"].as_str().unwrap();
-    assert!(why.starts_with("the authority said:"), "{status:#}");
-}
-
 pub(super) fn too_often(setting: &mut Setting<'_>) {
     let serial = setting.all_ports_have_one();
     let until = setting.run("date -u -d '+3 days' '+%F %T'");

@@ -30,6 +30,9 @@ use world::{
     zones::SECOND_HOSTNAME,
 };
 
+/// A name that the authority does not find for a while.
+const LOST: &str = "autoconfig.second.org";
+
 /// For the authority, the daemons, and an emulated machine.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -153,7 +156,8 @@ impl Setting<'_> {
     }
 
     /// Those of the domain, and those of another that is added now, lead here when their records are
-    /// published; the key stays the same.
+    /// published. One that the authority does not find is left out for a day, and the others are
+    /// issued. The key stays the same.
     fn names_that_come_later(&mut self) {
         let key = "openssl x509 -in /var/lib/ezmail/tls/cert.pem -noout -pubkey | sha256sum";
         let before = self.run(key);
@@ -172,12 +176,19 @@ impl Setting<'_> {
                  done; exit 1"
             ));
         }
+        self.acme.finds(LOST, false).unwrap();
         let said = self.renew();
+        self.acme.finds(LOST, true).unwrap();
         assert!(said.contains("the new certificate is in place"), "{said}");
+        assert!(
+            said.contains(&format!("{LOST}: the authority said:")),
+            "{said}"
+        );
         // that of another machine is not asked for
         let astray = format!("{SECOND_HOSTNAME}: it leads to");
         assert!(said.contains(&astray), "{said}");
         let mut want = [vec![HOSTNAME.to_owned()], new].concat();
+        want.retain(|name| name != LOST);
         want.sort();
         assert_eq!(self.names(), want);
         self.all_ports_have_one();
@@ -185,6 +196,11 @@ impl Setting<'_> {
         assert_eq!(self.run(key), before);
         let again = self.renew();
         assert!(again.contains("nothing is due before"), "{again}");
+        let status = self.status();
+        let missing = status["missing"].as_array().unwrap();
+        let lost = missing.iter().find(|left| left["name"] == LOST).unwrap();
+        let why = lost["why"].as_str().unwrap();
+        assert!(why.starts_with("the authority said:"), "{status:#}");
     }
 
     /// One that the administrator has is put in place, and the one before can come back.

@@ -10,7 +10,7 @@ use std::{
 use ezmail::{host::qemu::process::spawn, util::files};
 use serde::Deserialize;
 
-use super::{Setting, faults::LOST};
+use super::{LOST, Setting};
 use crate::world::{
     addresses::{Family, appliance},
     appliance::ALICE,

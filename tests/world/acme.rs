@@ -65,8 +65,12 @@ impl<'a> Acme<'a> {
         }});
         files::write(&config, settings.to_string(), 0o644)?;
         let mut command = namespace.command("env")?;
-        // looks at once, and takes every nonce that it gave
-        command.args(["PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"]);
+        // looks at once, takes every nonce that it gave, and believes for a while what it has verified
+        command.args([
+            "PEBBLE_VA_NOSLEEP=1",
+            "PEBBLE_WFE_NONCEREJECT=0",
+            "PEBBLE_AUTHZREUSE=100",
+        ]);
         command.arg(super::namespace::program("pebble")?);
         command
             .arg("-config")
