@@ -58,10 +58,6 @@ fn a_life_with_an_authority() {
     setting.stage("the first", Setting::the_first);
     setting.stage("names that come later", Setting::names_that_come_later);
     setting.stage("what the web shows", web::all);
-    setting.stage(
-        "a name without an address",
-        faults::a_name_that_is_not_found,
-    );
     setting.stage("too often", faults::too_often);
     setting.stage("a stranger", faults::a_stranger);
     setting.stage("nobody notices", steady::nobody_notices);

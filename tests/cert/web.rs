@@ -81,7 +81,7 @@ fn apple(setting: &Setting<'_>) {
     let mut command = Command::new("/usr/bin/python3");
     command.args([
         "-c",
-        "import plistlib, sys, json; print(json.dumps(plistlib.load(sys.stdin.buffer)))",
+        "import plistlib, sys, json; print(json.dumps(plistlib.loads(sys.stdin.buffer.read())))",
     ]);
     let json = Task::new("reading the profile", command)
         .input(profile)
