@@ -1,13 +1,45 @@
 //! smtpd as it runs: what it is doing, and what of it is paused. All by smtpctl(8).
 
-use std::process::Command;
+use std::{
+    fs::File,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
 
-use crate::util::run::Task;
+use crate::util::{files, run::Task};
 
 /// What of smtpd can be paused: taking mail, delivering it here, sending it elsewhere; smtpctl's words.
 pub const SUBSYSTEMS: [&str; 3] = ["smtp", "mda", "mta"];
+
+/// Held by whoever pauses smtpd, so that nobody lets go on what another has paused.
+const LOCK: &str = "/run/ezmail/smtpd-hold";
+
+/// Takes the lock for pausing smtpd, for which `patience` is waited; it ends with the file. `None` while
+/// somebody else has it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn hold(patience: Duration) -> Result<Option<File>> {
+    let path = Path::new(LOCK);
+    files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+    let what = || format!("locking {LOCK}");
+    let file = File::create(path).with_context(what)?;
+    let begun = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => {
+                thread::sleep(Duration::from_millis(250));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            other => return other.with_context(what).map(|()| Some(file)),
+        }
+    }
+}
 
 /// What is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

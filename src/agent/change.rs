@@ -255,13 +255,19 @@ fn folder(target: &Target, entry: &Entry) -> Result<Vec<String>> {
     Ok(vec![format!("{}: {how}", entry.path.display())])
 }
 
+/// Out of the way by one rename, so that a cut of power leaves all of it or nothing under its name.
 fn gone(target: &Target, path: &Path) -> Result<Vec<String>> {
     let place = target.path(path);
     if !place.exists() {
         return Ok(Vec::new());
     }
-    files::remove_dir_all(&place)?;
+    let aside = place.with_extension("gone");
+    if aside.exists() {
+        files::remove_dir_all(&aside)?;
+    }
+    fs::rename(&place, &aside).with_context(|| format!("moving {} aside", place.display()))?;
     files::sync_folder(place.parent().unwrap_or(Path::new("/")))?;
+    files::remove_dir_all(&aside)?;
     Ok(vec![format!("{} removed", path.display())])
 }
 

@@ -1,6 +1,7 @@
 //! The services of the running server, while a backup is made.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::Path,
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use super::create::{Hold, NoServices, Services};
 use crate::{
-    smtpd::{Busy, SUBSYSTEMS, paused, smtpctl},
+    smtpd::{self, Busy, SUBSYSTEMS, paused, smtpctl},
     util::{files, guard::Guard, run::Task},
 };
 
@@ -25,6 +26,9 @@ const DELIVERIES: Duration = Duration::from_secs(60);
 const SETTLING: Duration = Duration::from_millis(500);
 /// How long valkey may take to write its memory to the disk.
 const SAVING: Duration = Duration::from_secs(120);
+
+/// How long another program may take that has paused smtpd.
+const TAKEN: Duration = Duration::from_secs(300);
 
 /// How long until valkey is asked again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -101,10 +105,14 @@ fn resuming(subsystems: &[&str], mark: &str) -> String {
 struct Held {
     under_way: Option<String>,
     guard: Guard,
+    // another program that pauses smtpd waits until this one is done
+    _lock: File,
 }
 
 impl Held {
     fn new() -> Result<Self> {
+        let lock = smtpd::hold(TAKEN)?;
+        let lock = lock.context("a new certificate is being put in place; try again later")?;
         let already = paused()?;
         let running = SUBSYSTEMS.into_iter().filter(|s| !already.contains(s));
         // what was paused by hand stays so
@@ -125,6 +133,7 @@ impl Held {
         Ok(Self {
             under_way: busy.text(),
             guard,
+            _lock: lock,
         })
     }
 }

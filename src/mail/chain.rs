@@ -69,6 +69,8 @@ pub struct Chain {
     pub not_before: i64,
     /// Its last moment.
     pub not_after: i64,
+    /// Whether it names itself as its issuer.
+    pub self_signed: bool,
     /// Its public key, SubjectPublicKeyInfo.
     public: Vec<u8>,
 }
@@ -105,6 +107,7 @@ impl Chain {
             names,
             not_before: first.validity().not_before.timestamp(),
             not_after: first.validity().not_after.timestamp(),
+            self_signed: first.issuer().as_raw() == first.subject().as_raw(),
             public: first.public_key().raw.to_vec(),
         })
     }

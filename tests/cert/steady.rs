@@ -51,8 +51,10 @@ pub(super) fn nobody_notices(setting: &mut Setting<'_>) {
     // a person does not wait for the name that was left out
     let mut said = setting.long("mailctl cert issue --new-key");
     let deadline = Instant::now() + END;
-    while said.contains("tries again") {
+    while said.contains("it is tried again") {
         assert!(Instant::now() < deadline, "{said}");
+        // as an hour later
+        setting.run("sed -i s/deploy_not_before/none/ /var/lib/ezmail/tls/acme.json");
         said = setting.renew();
     }
     assert!(said.contains("the new certificate is in place"), "{said}");

@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
             problem = {"type": "urn:ietf:params:acme:error:rateLimited", "detail": text, "status": 429}
             self.send_response(429)
             self.send_header("Replay-Nonce", answer.headers["Replay-Nonce"])
-            content, kind = json.dumps(problem).encode(), "application/problem+json"
+            content, kind = json.dumps(problem, indent=2).encode(), "application/problem+json"
             self.send_header("Content-Type", kind)
         else:
             headers = {"Host": self.headers["Host"], "User-Agent": "front"}

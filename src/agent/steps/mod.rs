@@ -84,9 +84,10 @@ pub fn plan(input: &Input<'_>) -> Result<Vec<Step>> {
     add("ssh", "the administrator's access", ssh::plan(input))?;
     add("console", "root's password", console::plan(input))?;
     let (pair, changes) = tls::plan(input).context("step 'tls' (certificate)")?;
+    let mut lines = said(&changes);
     add("tls", "certificate", Ok(changes))?;
     let changes = backup::plan(input).context("step 'backup' (keys and times of backups)")?;
-    let mut lines = said(&changes);
+    lines.extend(said(&changes));
     add("backup", "keys and times of backups", Ok(changes))?;
     let title = "domains, users and aliases";
     let (planned, changes) =

@@ -29,7 +29,11 @@ pub(super) fn plan(input: &Input<'_>) -> Result<(Pair, Vec<Change>)> {
     let mark = paths.tls_mark.clone();
     let made = input.target.read(&mark)?.unwrap_or_default();
     let made_text = String::from_utf8_lossy(&made);
-    let next = next(input)?;
+    let (next, complaint) = match next(input) {
+        Ok(next) => (next, None),
+        // what is in place is good, and goes on
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
     let ready = next.is_some();
     let wanted = match (&input.answers.tls, next) {
         (Some(given), _) => from_answers(given)?,
@@ -51,6 +55,7 @@ pub(super) fn plan(input: &Input<'_>) -> Result<(Pair, Vec<Change>)> {
         // last: after a cut of power, all of it is done once more
         changes.push(Change::Gone(paths.tls_next.clone()));
     }
+    changes.extend(complaint.map(Change::Say));
     let pair = Pair {
         certificate: text,
         key: wanted.key,
@@ -99,14 +104,15 @@ fn next(input: &Input<'_>) -> Result<Option<Wanted>> {
         return Ok(None);
     };
     let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap_or_default());
-    let what = || format!("what lies ready in {}; it may be removed", folder.display());
+    let what = || {
+        format!(
+            "the certificate in {} is not used; it may be removed",
+            folder.display()
+        )
+    };
     let chain = Chain::parse(&String::from_utf8_lossy(&certificate)).with_context(what)?;
     let key = Key::parse(&text(read("key.pem")?)?).with_context(what)?;
-    ensure!(
-        chain.fits(&key),
-        "the key is another certificate's than that beside it: {}",
-        what()
-    );
+    ensure!(chain.fits(&key), "{}: its key is another one's", what());
     Ok(Some(Wanted {
         certificate,
         key: key.pem,

@@ -3,8 +3,9 @@
 
 use std::{path::Path, process::Command};
 
-use anyhow::{Context, Result};
-use x509_parser::pem::parse_x509_pem;
+use anyhow::{Context, Result, anyhow};
+use pem_rfc7468::LineEnding;
+use x509_parser::pem::{Pem, parse_x509_pem};
 use zeroize::Zeroizing;
 
 use super::{Input, tls::Pair};
@@ -51,8 +52,15 @@ fn is_of(signed: &[u8], profile: &str, certificate: &str) -> bool {
 /// A CMS message (RFC 5652), DER, with all certificates of the chain.
 fn sign(profile: &str, pair: &Pair) -> Result<Vec<u8>> {
     let folder = tempfile::tempdir().context("creating a folder to sign in")?;
-    let end = pair.certificate.find(END).map(|at| at + END.len());
-    let (leaf, others) = pair.certificate.split_at(end.unwrap_or_default());
+    let mut chain = String::new();
+    for block in Pem::iter_from_buffer(pair.certificate.as_bytes()) {
+        // however its lines ended
+        let der = block.context("reading the certificate")?.contents;
+        let pem = pem_rfc7468::encode_string("CERTIFICATE", LineEnding::LF, &der);
+        chain += &pem.map_err(|e| anyhow!("writing the certificate: {e}"))?;
+    }
+    let end = chain.find(END).map_or(chain.len(), |at| at + END.len());
+    let (leaf, others) = chain.split_at(end);
     // for root alone, and in memory on the server
     let signer = folder.path().join("signer.pem");
     let text = Zeroizing::new(format!("{}\n{leaf}\n", pair.key.expose()));
@@ -93,6 +101,19 @@ mod tests {
         assert!(!is_of(&signed, &profile, &two.certificate));
         assert!(!is_of(&signed, "another", &one.certificate));
         assert!(!is_of(b"", &profile, &one.certificate));
+
+        // lines may end as they like
+        for odd in [
+            one.certificate.replace('\n', "\r\n"),
+            one.certificate.trim().to_owned(),
+        ] {
+            let odd = Pair {
+                certificate: odd,
+                key: one.key.clone(),
+            };
+            let signed = sign(&profile, &odd).unwrap();
+            assert!(is_of(&signed, &profile, &one.certificate));
+        }
 
         // as a device does, but for the authority
         let mut command = Command::new("openssl");

@@ -1,13 +1,13 @@
 //! Putting a certificate in place: laid ready, and then by the agent, which tells the daemons.
 
 use std::{
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 
-use super::drain::Quiet;
+use super::drain::{Quiet, Waited};
 use crate::{
     agent::health::{self, Health, PARTS},
     ctl::{answering, server::Server},
@@ -27,29 +27,42 @@ const RESTART: Duration = Duration::from_secs(120);
 pub(super) enum Deployed {
     /// It is in place, and every daemon has it.
     Done,
-    /// It lies ready: smtpd has a client that does not end.
+    /// It lies ready: smtpd has something to do that does not end, or a backup holds mail.
     Later,
 }
 
-/// Lays a certificate ready with its key. The certificate is written last: with it, all is there.
+/// Lays a certificate ready with its key: all of it, by one rename, or nothing.
 ///
 /// # Errors
-/// When a file cannot be written; nothing has changed then.
+/// When a file cannot be written; nothing lies ready then, or what did before.
 pub(super) fn lay_ready(
     server: &Server,
     certificate: &str,
     key: &Secret,
     origin: &Origin,
 ) -> Result<()> {
-    let folder = server.target.path(&server.paths.tls_next);
-    if folder.exists() {
-        files::remove_dir_all(&folder)?;
+    let next = server.target.path(&server.paths.tls_next);
+    let [new, old] = ["new", "old"].map(|end| next.with_extension(end));
+    for folder in [&new, &old] {
+        if folder.exists() {
+            files::remove_dir_all(folder)?;
+        }
     }
-    files::create_dir_all(&folder)?;
+    files::create_dir_all(&new)?;
     let mark = origin.mark(certificate.as_bytes()).unwrap_or_default();
-    files::write(&folder.join("key.pem"), key.expose(), 0o600)?;
-    files::write(&folder.join("mark"), mark, 0o644)?;
-    files::write(&folder.join("cert.pem"), certificate, 0o644)
+    files::write(&new.join("key.pem"), key.expose(), 0o600)?;
+    files::write(&new.join("mark"), mark, 0o644)?;
+    files::write(&new.join("cert.pem"), certificate, 0o644)?;
+    let what = || format!("laying a certificate ready in {}", next.display());
+    if next.exists() {
+        fs::rename(&next, &old).with_context(what)?;
+    }
+    fs::rename(&new, &next).with_context(what)?;
+    files::sync_folder(next.parent().unwrap_or(&next))?;
+    match old.exists() {
+        true => files::remove_dir_all(&old),
+        false => Ok(()),
+    }
 }
 
 /// Since when one lies ready, in seconds since 1970.
@@ -88,11 +101,17 @@ pub(super) fn deploy(server: &Server, now: i64) -> Result<Deployed> {
         server.reapply_in_unit()?;
         return Ok(Deployed::Done);
     }
-    let quiet = Quiet::wait()?;
-    let late = ready_since(server)?.is_some_and(|since| now - since >= PATIENCE);
-    if quiet.is_none() && !late {
-        return Ok(Deployed::Later);
-    }
+    let quiet = match Quiet::wait()? {
+        Waited::Quiet(quiet) => Some(quiet),
+        Waited::Taken => return Ok(Deployed::Later),
+        Waited::Busy => {
+            let since = ready_since(server)?;
+            if since.is_none_or(|since| now - since < PATIENCE) {
+                return Ok(Deployed::Later);
+            }
+            None
+        }
+    };
     server.reapply_in_unit()?;
     // the agent has given the order and does not wait for it
     let deadline = Instant::now() + RESTART;

@@ -71,6 +71,12 @@ impl Facts {
         self.answers.hostname.as_str()
     }
 
+    /// Whether the certificate in place has a name.
+    pub fn has(&self, name: &str) -> bool {
+        let chain = self.present.as_ref().map(|present| &present.chain);
+        chain.is_some_and(|chain| name.parse().is_ok_and(|name| chain.covers(&name)))
+    }
+
     /// Keeps the history.
     ///
     /// # Errors

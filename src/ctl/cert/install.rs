@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     deploy::{self, Deployed},
     facts::Facts,
+    issue,
 };
 use crate::{
     ctl::{
@@ -23,6 +24,7 @@ use crate::{
 
 /// Checks it, and puts it in place.
 pub(super) fn run(server: &Server, certificate: &Path, key: &Path, json: bool) -> Result<()> {
+    let _lock = issue::lock(server)?;
     let facts = Facts::of(server)?;
     if facts.answers.tls.is_some() {
         bail!(
@@ -57,11 +59,7 @@ pub(super) fn run(server: &Server, certificate: &Path, key: &Path, json: bool) -
     deploy::lay_ready(server, &pem, &secret.pem, &Origin::Elsewhere)?;
     let done = match deploy::deploy(server, now)? {
         Deployed::Done => Done::new("the certificate is in place".to_owned()),
-        Deployed::Later => Done::new(
-            "the certificate lies ready; smtpd has a client that does not end, and 'mailctl cert \
-             renew' tries again"
-                .to_owned(),
-        ),
+        Deployed::Later => Done::new(issue::later(now)),
     };
     let records = "its key has another hash: publish the TLSA record of 'mailctl dns show', if \
                    there is one in your zone";

@@ -7,25 +7,23 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use super::{
-    Ask, NotIssued,
+    Ask,
+    asking::{self, Wanted},
     deploy::{self, Deployed},
     facts::Facts,
-    order, place,
+    place,
 };
 use crate::{
     ctl::{accounts, output, server::Server, words::date},
-    mail::{
-        acme::{Decision, Failure, Left, Situation, decide},
-        certificate::{self, Origin},
-    },
-    util::secret::Secret,
+    mail::acme::{Decision, Left, Situation, decide},
 };
 
-/// How often a name that the authority could not verify is left out and the rest asked for once more.
-const AGAIN: usize = 3;
+/// How long a certificate lies ready before it is tried once more to put it in place, in seconds: each
+/// time, mail waits for a moment.
+const AGAIN: i64 = 3600;
 
 /// What was done.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Done {
     /// In a sentence.
     done: String,
@@ -33,6 +31,8 @@ struct Done {
     names: Vec<String>,
     /// Those that have to wait.
     left: Vec<Left>,
+    /// What else to do.
+    note: Option<String>,
 }
 
 /// `mailctl cert issue`.
@@ -40,32 +40,48 @@ pub(super) fn now(server: &Server, ask: &Ask) -> Result<()> {
     let _lock = lock(server)?;
     let mut facts = Facts::of(server)?;
     let directory = allowed(server, &facts)?;
-    let astray = place::leads_here(server, facts.host(), &facts.wanted)?;
+    let astray = astray(server, &facts)?;
+    if let Some(why) = astray.get(facts.host()) {
+        bail!("{}", astray_text(&format!("{}: {why}", facts.host())));
+    }
     // a person has a reason not to wait, and to try a name again
-    let mut history = facts.history.clone();
-    history.not_before = None;
-    history.refused.clear();
-    facts.history = history;
+    facts.history.not_before = None;
+    facts.history.issued = None;
+    for refused in facts.history.refused.values_mut() {
+        refused.at = 0;
+    }
     let (decision, left) = decided(&facts, &astray);
-    let names = match decision {
-        Decision::Ask { names, .. } => names,
-        Decision::Astray(why) => bail!("{}", astray_text(&why)),
+    let is_left = |name: &&String| left.iter().any(|l| l.name == **name);
+    let names: Vec<String> = match decision {
         Decision::Content { renewal } if !ask.force && !ask.new_key => {
             let done = format!(
                 "the certificate in place is good; it is renewed on {}",
                 date(renewal)
             );
-            return tell(done, Vec::new(), left, ask.json);
+            let done = Done {
+                done,
+                left,
+                ..Done::default()
+            };
+            return tell(&done, ask.json);
         }
+        Decision::Ask { names, .. } => names,
         // it is asked for all the same
-        Decision::Content { .. } | Decision::Pause { .. } => {
-            let is_left = |name: &&String| left.iter().any(|l| l.name == **name);
-            let names = facts.wanted.iter().filter(|name| !is_left(name));
-            names.cloned().collect()
-        }
+        _ => facts
+            .wanted
+            .iter()
+            .filter(|n| !is_left(n))
+            .cloned()
+            .collect(),
     };
-    let (names, left) = issued(server, &mut facts, &directory, names, left, ask.new_key)?;
-    put(server, &facts, names, left, ask.json)
+    let wanted = Wanted {
+        names,
+        left,
+        whatever: ask.force || ask.new_key,
+        new_key: ask.new_key,
+    };
+    let issued = asking::issued(server, &mut facts, &directory, wanted)?;
+    put(server, &mut facts, issued.into(), ask.json)
 }
 
 /// `mailctl cert renew`.
@@ -73,23 +89,33 @@ pub(super) fn due(server: &Server, json: bool) -> Result<()> {
     let _lock = lock(server)?;
     let mut facts = Facts::of(server)?;
     if deploy::ready_since(server)?.is_some() {
-        return put(server, &facts, Vec::new(), Vec::new(), json);
+        let again = facts.history.deploy_not_before;
+        return match again.filter(|again| facts.now < *again && facts.now >= again - AGAIN) {
+            Some(again) => tell(&Done::only(later(again)), json),
+            None => put(server, &mut facts, Done::default(), json),
+        };
     }
     if facts.directory.is_none() {
         let done = "no authority is to be asked: the answers say so".to_owned();
-        return tell(done, Vec::new(), Vec::new(), json);
+        return tell(&Done::only(done), json);
     }
     let directory = allowed(server, &facts)?;
     // the DNS is asked only where there is something to ask the authority for
     let (mut decision, mut left) = decided(&facts, &BTreeMap::new());
     if matches!(decision, Decision::Ask { .. }) {
-        let astray = place::leads_here(server, facts.host(), &facts.wanted)?;
+        let astray = astray(server, &facts)?;
         (decision, left) = decided(&facts, &astray);
     }
     let done = match decision {
         Decision::Ask { names, .. } => {
-            let (names, left) = issued(server, &mut facts, &directory, names, left, false)?;
-            return put(server, &facts, names, left, json);
+            let wanted = Wanted {
+                names,
+                left,
+                whatever: false,
+                new_key: false,
+            };
+            let issued = asking::issued(server, &mut facts, &directory, wanted)?;
+            return put(server, &mut facts, issued.into(), json);
         }
         Decision::Content { renewal } => {
             format!("nothing is due before {}", date(renewal))
@@ -102,7 +128,12 @@ pub(super) fn due(server: &Server, json: bool) -> Result<()> {
             )
         }
     };
-    tell(done, Vec::new(), left, json)
+    let done = Done {
+        done,
+        left,
+        ..Done::default()
+    };
+    tell(&done, json)
 }
 
 fn decided(facts: &Facts, astray: &BTreeMap<String, String>) -> (Decision, Vec<Left>) {
@@ -115,8 +146,18 @@ fn decided(facts: &Facts, astray: &BTreeMap<String, String>) -> (Decision, Vec<L
     })
 }
 
+/// The names that do not lead here. One that the certificate in place has, and that the resolver cannot
+/// tell about at this moment, is none: it led here before.
+fn astray(server: &Server, facts: &Facts) -> Result<BTreeMap<String, String>> {
+    let found = place::leads_here(server, facts.host(), &facts.wanted)?;
+    let mut astray = found.known;
+    let unknown = found.unknown.into_iter();
+    astray.extend(unknown.filter(|(name, _)| !facts.has(name)));
+    Ok(astray)
+}
+
 /// One run at a time: the timer's, or a person's.
-fn lock(server: &Server) -> Result<fs::File> {
+pub(super) fn lock(server: &Server) -> Result<fs::File> {
     let path = server.target.path(&server.paths.acme_lock);
     let file = fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -149,75 +190,57 @@ fn astray_text(why: &str) -> String {
     )
 }
 
-/// Asks for `names`, without those that cannot be verified, and lays what comes ready.
-fn issued(
-    server: &Server,
-    facts: &mut Facts,
-    directory: &str,
-    mut names: Vec<String>,
-    mut left: Vec<Left>,
-    new_key: bool,
-) -> Result<(Vec<String>, Vec<Left>)> {
-    let key = match facts.present.as_ref().and_then(usable) {
-        // who has published the key's hash in the DNS need not change it
-        Some(key) if !new_key => key,
-        _ => certificate::new_key()?,
+/// Puts in place what lies ready.
+fn put(server: &Server, facts: &mut Facts, mut done: Done, json: bool) -> Result<()> {
+    done.done = match deploy::deploy(server, facts.now)? {
+        Deployed::Done => {
+            facts.history.deploy_not_before = None;
+            "the new certificate is in place".to_owned()
+        }
+        Deployed::Later => {
+            let again = facts.now + AGAIN;
+            facts.history.deploy_not_before = Some(again);
+            later(again)
+        }
     };
-    for attempt in 1.. {
-        match order::order(directory, &facts.answers, &names, &key)? {
-            Ok(chain) => {
-                deploy::lay_ready(server, &chain, &key, &Origin::Authority)?;
-                facts.history.succeeded(facts.now);
-                facts.keep_history(server)?;
-                break;
-            }
-            Err(failure) => {
-                let host = facts.host().to_owned();
-                facts.history.failed(&failure, &host, facts.now);
-                facts.keep_history(server)?;
-                match failure {
-                    Failure::Name { name, detail } if name != host && attempt < AGAIN => {
-                        names.retain(|n| *n != name);
-                        let why = format!("the authority said: {detail}");
-                        left.push(Left { name, why });
-                    }
-                    failure => return Err(NotIssued(failure.to_string()).into()),
-                }
-            }
+    facts.keep_history(server)?;
+    tell(&done, json)
+}
+
+/// That it is not in place yet.
+pub(super) fn later(again: i64) -> String {
+    format!(
+        "the new certificate lies ready, as smtpd has something to do that does not end; it is tried \
+         again from {} UTC",
+        accounts::time(again)
+    )
+}
+
+impl Done {
+    fn only(done: String) -> Self {
+        Self {
+            done,
+            ..Self::default()
         }
     }
-    Ok((names, left))
 }
 
-/// The key in place, where the next certificate may have it: not one that the answers gave.
-fn usable(present: &super::facts::Present) -> Option<Secret> {
-    let key = present.key.clone()?;
-    let ours = !matches!(present.origin, Origin::Answers | Origin::Elsewhere);
-    // a request is made with P-256 alone
-    (ours && certificate::request(&["a.example".to_owned()], &key).is_ok()).then_some(key)
+impl From<asking::Issued> for Done {
+    fn from(issued: asking::Issued) -> Self {
+        let note = "its key is another one: publish the TLSA record of 'mailctl dns show', if there \
+                    is one in your zone";
+        Self {
+            done: String::new(),
+            names: issued.names,
+            left: issued.left,
+            note: issued.new_key.then(|| note.to_owned()),
+        }
+    }
 }
 
-/// Puts in place what lies ready.
-fn put(
-    server: &Server,
-    facts: &Facts,
-    names: Vec<String>,
-    left: Vec<Left>,
-    json: bool,
-) -> Result<()> {
-    let done = match deploy::deploy(server, facts.now)? {
-        Deployed::Done => "the new certificate is in place".to_owned(),
-        Deployed::Later => "the new certificate lies ready; smtpd has a client that does not end, \
-                            and 'mailctl cert renew' tries again"
-            .to_owned(),
-    };
-    tell(done, names, left, json)
-}
-
-fn tell(done: String, names: Vec<String>, left: Vec<Left>, json: bool) -> Result<()> {
-    let done = Done { done, names, left };
+fn tell(done: &Done, json: bool) -> Result<()> {
     if json {
-        return output::json(&done);
+        return output::json(done);
     }
     let mut text = format!("{}\n", done.done);
     for name in &done.names {
@@ -229,5 +252,9 @@ fn tell(done: String, names: Vec<String>, left: Vec<Left>, json: bool) -> Result
             text += &format!("  {}: {}\n", left.name, left.why);
         }
     }
-    output::text(&text)
+    output::text(&text)?;
+    if let Some(note) = &done.note {
+        accounts::remark(note);
+    }
+    Ok(())
 }

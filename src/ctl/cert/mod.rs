@@ -1,5 +1,6 @@
 //! `mailctl cert`: the certificate, and how the server gets the next one.
 
+mod asking;
 mod deploy;
 mod drain;
 mod facts;
@@ -16,7 +17,6 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 
 pub use facts::Facts;
-pub use place::leads_here;
 pub use status::{Report, report};
 
 use super::{output, server::Server};

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     answers::Answers,
+    ctl::output,
     mail::{
         acme::{Failure, read},
         certificate,
@@ -43,20 +44,24 @@ pub(super) fn order(
     let mut command = Command::new("systemctl");
     command.args(["start", UNIT]);
     let done = Task::new("asking the authority for a certificate", command).outcome()?;
-    port.close()?;
-    if Path::new(ISSUED).exists() {
-        let chain = files::read_to_string(Path::new(ISSUED))?;
-        check(&chain, names, key).context("what the authority has issued")?;
-        return Ok(Ok(chain));
+    port.close();
+    if !done.status.success() {
+        // it has no way to fail but to begin with; what lies there is of another time
+        let said = String::from_utf8_lossy(&done.stderr);
+        bail!("{UNIT} did not start: {}", said.trim());
     }
-    let output = match fs::read(OUTPUT) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => bail!(
-            "{UNIT} did not start: {}",
-            String::from_utf8_lossy(&done.stderr).trim()
-        ),
-    };
-    Ok(Err(read(&output)))
+    // from here on it is the authority's affair, which is noted and waited for
+    if !Path::new(ISSUED).exists() {
+        let output = fs::read(OUTPUT).with_context(|| format!("reading {OUTPUT}"))?;
+        return Ok(Err(read(&String::from_utf8_lossy(&output))));
+    }
+    let chain = files::read_to_string(Path::new(ISSUED))?;
+    Ok(match check(&chain, names, key) {
+        Ok(()) => Ok(chain),
+        Err(why) => Err(Failure::Other(format!(
+            "what the authority has issued is not taken: {why:#}"
+        ))),
+    })
 }
 
 fn write_request(directory: &str, answers: &Answers, names: &[String], key: &Secret) -> Result<()> {
@@ -101,8 +106,12 @@ impl Port80 {
         Ok(Self)
     }
 
-    fn close(self) -> Result<()> {
-        nft("delete", "{ 80 }").context("closing port 80")
+    /// If that fails it closes by itself, and what was issued is worth more.
+    fn close(self) {
+        if let Err(error) = nft("delete", "{ 80 }") {
+            let error = error.context(format!("port 80 closes in {OPEN}"));
+            eprintln!("{}", output::complaint("mailctl", &error));
+        }
     }
 }
 

@@ -46,11 +46,7 @@ pub struct Report {
 pub fn report(server: &Server) -> Result<Report> {
     let facts = Facts::of(server)?;
     let present = facts.present.as_ref();
-    let has = |name: &&String| {
-        let chain = present.map(|p| &p.chain);
-        chain.is_some_and(|chain| name.parse().is_ok_and(|name| chain.covers(&name)))
-    };
-    let missing = facts.wanted.iter().filter(|name| !has(name));
+    let missing = facts.wanted.iter().filter(|name| !facts.has(name));
     let missing = missing.map(|name| {
         let refused = facts.history.refusal(name, facts.now);
         let why = refused.map_or_else(

@@ -91,8 +91,15 @@ pub fn decide(situation: &Situation<'_>) -> (Decision, Vec<Left>) {
     };
     let why = match situation.present {
         None => "there is none yet",
-        Some((_, Origin::Made(_))) => "the one in place is self-signed",
-        Some((chain, _)) if situation.now >= renewal(chain) => "the one in place ends soon",
+        // by itself and not by its mark, which a cut of power may have kept from being written
+        Some((chain, _)) if chain.self_signed => "the one in place is self-signed",
+        Some((chain, _)) if situation.now >= renewal(chain) => {
+            // one that is old already when it is issued, by a wrong clock, is not asked for again at once
+            if let Some(until) = situation.history.fresh(situation.now) {
+                return (Decision::Pause { until }, left);
+            }
+            "the one in place ends soon"
+        }
         Some((chain, Origin::Authority)) if names.iter().any(|n| !has(chain, n)) => {
             "there are names that it lacks"
         }
@@ -119,6 +126,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{super::Failure, *};
+    use crate::mail::certificate;
 
     /// For mx1.example.net and mail.example.org.
     const CHAIN: &str = include_str!("../../../tests/vectors/tls/p256.pem");
@@ -175,9 +183,29 @@ mod tests {
 
     #[test]
     fn a_self_signed_one_is_replaced_at_once() {
-        let made = Origin::Made(BTreeSet::new());
-        let (decision, _) = judged(&made, 0, &[HOST], &[], &History::default());
-        assert!(asked(&decision).is_some(), "{decision:?}");
+        let made =
+            certificate::self_signed(&HOST.parse().unwrap(), &[HOST.to_owned()].into(), None);
+        let chain = Chain::parse(&made.unwrap().certificate).unwrap();
+        // whatever its mark says
+        for origin in [Origin::Made(BTreeSet::new()), Origin::Elsewhere] {
+            let (decision, _) = decide(&Situation {
+                now: chain.not_before + 100,
+                wanted: &wanted(&[HOST]),
+                astray: &BTreeMap::new(),
+                present: Some((&chain, &origin)),
+                history: &History::default(),
+            });
+            assert!(asked(&decision).is_some(), "{decision:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_just_issued_is_not_renewed() {
+        let chain = Chain::parse(CHAIN).unwrap();
+        let mut history = History::default();
+        history.succeeded(renewal(&chain), &[]);
+        let (decision, _) = judged(&Origin::Authority, 2, &[HOST], &[], &history);
+        assert!(matches!(decision, Decision::Pause { .. }), "{decision:?}");
     }
 
     #[test]

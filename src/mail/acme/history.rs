@@ -21,8 +21,11 @@ const PAUSES: [i64; 6] = [
     12 * HOUR,
 ];
 
-/// How long a name is left out that the authority could not verify.
-const NAME_PAUSE: i64 = DAY;
+/// How long a name is left out that the authority could not verify, after so many times in a row.
+const NAME_PAUSES: [i64; 4] = [DAY, 2 * DAY, 4 * DAY, 7 * DAY];
+
+/// How long after a certificate was issued none is asked for because that one ends soon.
+const FRESH: i64 = 6 * HOUR;
 
 /// How long to wait where an authority says that it was too much and not until when.
 const LIMIT_PAUSE: i64 = DAY;
@@ -41,6 +44,8 @@ pub struct History {
     pub failures: u32,
     /// Before this second the authority is not to be asked.
     pub not_before: Option<i64>,
+    /// Before this second what lies ready is not put in place once more.
+    pub deploy_not_before: Option<i64>,
     /// The names that it could not verify.
     pub refused: BTreeMap<String, Refused>,
 }
@@ -61,6 +66,17 @@ pub struct Refused {
     pub at: i64,
     /// What the authority said.
     pub why: String,
+    /// How often in a row.
+    #[serde(default)]
+    pub times: u32,
+}
+
+impl Refused {
+    /// How long the name is left out.
+    fn pause(&self) -> i64 {
+        let n = usize::try_from(self.times).unwrap_or(usize::MAX);
+        NAME_PAUSES[n.saturating_sub(1).min(NAME_PAUSES.len() - 1)]
+    }
 }
 
 impl History {
@@ -91,8 +107,8 @@ impl History {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// Notes that a certificate was issued.
-    pub fn succeeded(&mut self, now: i64) {
+    /// Notes that a certificate was issued, for these names among others: they are verified.
+    pub fn succeeded(&mut self, now: i64, names: &[String]) {
         self.last = Some(Attempt {
             at: now,
             error: None,
@@ -100,12 +116,11 @@ impl History {
         self.issued = Some(now);
         self.failures = 0;
         self.not_before = None;
-        self.refused
-            .retain(|_, refused| now - refused.at < NAME_PAUSE);
+        self.refused.retain(|name, _| !names.contains(name));
     }
 
-    /// Notes that none was, and why. A name that could not be verified is left out for a day; if it
-    /// is `needed`, the whole attempt has failed.
+    /// Notes that none was, and why. A name that could not be verified is left out for a day, and
+    /// longer each time; if it is `needed`, the whole attempt has failed.
     pub fn failed(&mut self, failure: &Failure, needed: &str, now: i64) {
         self.last = Some(Attempt {
             at: now,
@@ -117,25 +132,39 @@ impl History {
                 self.not_before = Some(until.unwrap_or(now + LIMIT_PAUSE).max(now + HOUR));
             }
             Failure::Name { name, detail } if name != needed => {
+                let before = self.refused.get(name).map_or(0, |refused| refused.times);
                 let refused = Refused {
                     at: now,
                     why: detail.clone(),
+                    times: before + 1,
                 };
                 self.refused.insert(name.clone(), refused);
             }
-            _ => {
-                let n = usize::try_from(self.failures).unwrap_or(usize::MAX);
-                self.not_before = Some(now + PAUSES[n.min(PAUSES.len() - 1)]);
-                self.failures += 1;
-            }
+            _ => self.rest(now),
         }
     }
 
     /// Why `name` is left out at this moment, if the authority could not verify it.
     pub fn refusal(&self, name: &str, now: i64) -> Option<&Refused> {
         // a clock that was put back must not leave it out for ever
-        let fresh = |r: &&Refused| (0..NAME_PAUSE).contains(&(now - r.at));
+        let fresh = |r: &&Refused| (0..r.pause()).contains(&(now - r.at));
         self.refused.get(name).filter(fresh)
+    }
+
+    /// Has the authority left in peace for a while, as after a failure: too many names at once were not
+    /// verified.
+    pub fn rest(&mut self, now: i64) {
+        let n = usize::try_from(self.failures).unwrap_or(usize::MAX);
+        self.not_before = Some(now + PAUSES[n.min(PAUSES.len() - 1)]);
+        self.failures += 1;
+    }
+
+    /// Until when a certificate that was issued a moment ago is not asked for again.
+    pub fn fresh(&self, now: i64) -> Option<i64> {
+        let issued = self.issued?;
+        (0..FRESH)
+            .contains(&(now - issued))
+            .then_some(issued + FRESH)
     }
 
     /// The second before which the authority is not asked, if that is to come.
@@ -167,7 +196,7 @@ mod tests {
             now = until;
         }
         assert_eq!(pauses, [10, 30, 60, 180, 360, 720, 720, 720]);
-        history.succeeded(now);
+        history.succeeded(now, &[]);
         assert_eq!((history.pause(now), history.failures), (None, 0));
         // a clock that was put back
         history.failed(&other(), "a.example", now);
@@ -204,6 +233,15 @@ mod tests {
         assert!(history.refusal("mail.example.org", now + DAY - 1).is_some());
         assert!(history.refusal("mail.example.org", now + DAY).is_none());
         assert!(history.refusal("a.example", now).is_none());
+        // longer the next time, until it was verified
+        history.failed(&name("mail.example.org"), "a.example", now + DAY);
+        assert!(
+            history
+                .refusal("mail.example.org", now + 3 * DAY - 1)
+                .is_some()
+        );
+        history.succeeded(now + DAY, &["mail.example.org".to_owned()]);
+        assert!(history.refusal("mail.example.org", now + DAY).is_none());
         // the server's own name is needed
         history.failed(&name("a.example"), "a.example", now);
         assert!(history.pause(now).is_some());

@@ -56,7 +56,8 @@ impl fmt::Display for Failure {
 
 /// Reads what acme.sh has printed, on both of its outputs, before it failed.
 pub fn read(output: &str) -> Failure {
-    let lines: Vec<&str> = output.lines().map(message).collect();
+    let lines = joined(output);
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     if let Some(limit) = lines.iter().find_map(|line| limit(line)) {
         return limit;
     }
@@ -76,6 +77,25 @@ pub fn read(output: &str) -> Failure {
         Some(line) => format!("acme.sh says: {}", detail(line).unwrap_or(line)),
         None => "acme.sh failed without a word".to_owned(),
     })
+}
+
+/// The lines, each without its time; a problem document that goes over several, as Let's Encrypt writes
+/// them, is one with the line that it begins on.
+fn joined(output: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut open = 0;
+    for line in output.lines().map(message) {
+        match lines.last_mut() {
+            Some(last) if open > 0 => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+        open += line.matches('{').count();
+        open = open.saturating_sub(line.matches('}').count());
+    }
+    lines
 }
 
 /// A line without the time that acme.sh puts before it: `[Sun Nov 29 09:10:14 UTC 2026] `.
@@ -177,6 +197,23 @@ mod tests {
             detail: "slow down".into(),
         };
         assert_eq!(read(bare), want);
+    }
+
+    #[test]
+    fn a_problem_over_several_lines_is_one() {
+        let text = "[Sun Nov 29 09:10:14 UTC 2026] Using CA: https://a.example/dir\n\
+                    [Sun Nov 29 09:10:14 UTC 2026] Error creating new order. Le_OrderFinalize not \
+                    found. {\n  \"type\": \"urn:ietf:params:acme:error:rejectedIdentifier\",\n  \
+                    \"detail\": \"forbidden by policy\",\n  \"status\": 400\n}\n\
+                    [Sun Nov 29 09:10:14 UTC 2026] Please add '--debug' or '--log'\n";
+        let want = Failure::Other("acme.sh says: forbidden by policy".into());
+        assert_eq!(read(text), want);
+        let limit = text.replace("rejectedIdentifier", "rateLimited");
+        let want = Failure::Limit {
+            until: None,
+            detail: "forbidden by policy".into(),
+        };
+        assert_eq!(read(&limit), want);
     }
 
     #[test]
