@@ -31,7 +31,7 @@ use world::{
 };
 
 /// A name that the authority does not find for a while.
-const LOST: &str = "autoconfig.second.org";
+const LOST: &str = "mta-sts.second.org";
 
 /// For the authority, the daemons, and an emulated machine.
 const LIMIT: Duration = Duration::from_secs(600);

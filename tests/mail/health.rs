@@ -44,6 +44,7 @@ fn a_server_that_is_well_has_no_finding_but_what_its_world_lacks() {
         "ports.465",
         "ports.993",
         "ports.4190",
+        "ports.443",
         "ports.others",
         "queue",
     ] {

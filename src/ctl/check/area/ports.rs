@@ -33,7 +33,7 @@ enum Answer {
 /// A port, what it is for, what it answers with, and whose it is.
 type Served = (u16, &'static str, Answer, &'static str);
 
-const SERVED: [Served; 5] = [
+const SERVED: [Served; 6] = [
     (25, "mail from other servers", Answer::Line("220 "), "smtpd"),
     (465, "mail from users, TLS", Answer::Tls("smtps"), "smtpd"),
     (
@@ -44,14 +44,16 @@ const SERVED: [Served; 5] = [
     ),
     (993, "IMAP, TLS", Answer::Tls("imaps"), "dovecot"),
     (4190, "filters, ManageSieve", Answer::Line("\""), "dovecot"),
+    (443, "set-up of programs", Answer::Tls("https"), "nginx"),
 ];
 
 /// What may be reached from outside. 80 is for proving names to a certificate authority, 68 and 546
 /// are for getting an address.
-const ALLOWED: [listen::Port; 9] = [
+const ALLOWED: [listen::Port; 10] = [
     ("tcp", 22),
     ("tcp", 25),
     ("tcp", 80),
+    ("tcp", 443),
     ("tcp", 465),
     ("tcp", 587),
     ("tcp", 993),
