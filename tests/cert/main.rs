@@ -57,10 +57,10 @@ fn a_life_with_an_authority() {
     };
     setting.stage("the first", Setting::the_first);
     setting.stage("names that come later", Setting::names_that_come_later);
+    setting.stage("nobody notices", steady::nobody_notices);
     setting.stage("what the web shows", web::all);
     setting.stage("too often", faults::too_often);
     setting.stage("a stranger", faults::a_stranger);
-    setting.stage("nobody notices", steady::nobody_notices);
     setting.stage("by hand", Setting::by_hand);
     setting.stage("a week without", faults::a_week_without);
 }

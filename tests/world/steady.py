@@ -51,6 +51,8 @@ def writes():
             )
             client.sendmail(user, [recipient], text)
         counts["sent"] += 1
+        # a user has a limit
+        time.sleep(5)
 
 
 def knocks():
