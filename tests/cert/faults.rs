@@ -48,7 +48,8 @@ pub(super) fn a_week_without(setting: &mut Setting<'_>) {
     // the administrator has set the clock: nothing puts it right meanwhile
     setting.run("systemctl stop systemd-timesyncd ezmail-cert.timer");
     let renewal = setting.status()["renewal"].as_i64().unwrap();
-    for day in 0..7 {
+    // acme.sh tries for a minute or two each time
+    for day in [0, 3, 7] {
         let clock = renewal + 60 + day * DAY;
         setting.run(&format!("date -s @{clock} >/dev/null"));
         let said = setting.renew();
@@ -63,9 +64,9 @@ pub(super) fn a_week_without(setting: &mut Setting<'_>) {
         );
     }
     let status = setting.status();
-    assert_eq!(status["failures"], 7, "{status:#}");
+    assert_eq!(status["failures"], 3, "{status:#}");
     let pause = status["not_before"].as_i64().unwrap() - status["last"]["at"].as_i64().unwrap();
-    assert_eq!(pause, DAY / 2, "{status:#}");
+    assert_eq!(pause, DAY / 24, "{status:#}");
     assert_eq!(setting.all_ports_have_one(), serial);
     let said = setting.run("mailctl check certificate || true");
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
