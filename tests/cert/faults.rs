@@ -48,15 +48,12 @@ pub(super) fn a_week_without(setting: &mut Setting<'_>) {
     // the administrator has set the clock: nothing puts it right meanwhile
     setting.run("systemctl stop systemd-timesyncd ezmail-cert.timer");
     let renewal = setting.status()["renewal"].as_i64().unwrap();
-    // acme.sh tries for a minute or two each time
+    // acme.sh tries for a minute or two each time; the signatures in the DNS end before the week does
     for day in [0, 3, 7] {
         let clock = renewal + 60 + day * DAY;
         setting.run(&format!("date -s @{clock} >/dev/null"));
         let said = setting.renew();
-        assert!(
-            said.contains("the authority cannot be reached: the connection is refused"),
-            "{said}"
-        );
+        assert!(said.contains("the authority cannot be reached"), "{said}");
         let again = setting.renew();
         assert!(
             again.contains("the authority is left in peace until"),
