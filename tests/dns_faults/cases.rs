@@ -356,13 +356,15 @@ pub const CASES: &[Case] = &[
         b.set(DMARC, "TXT", "\"v=DMARC1; p=quarantine\"");
     }),
     // the rest
-    case(
-        "mta-sts-without-policy",
-        "an MTA-STS record of an earlier server",
-        |b| {
-            b.add("_mta-sts.example.org. TXT \"v=STSv1; id=1\"");
-        },
-    ),
+    case("mta-sts-differs", "the id of an earlier policy", |b| {
+        b.set("_mta-sts.example.org.", "TXT", "\"v=STSv1; id=1\"");
+    }),
+    case("mta-sts-differs", "two MTA-STS records", |b| {
+        b.add("_mta-sts.example.org. TXT \"v=STSv1; id=1\"");
+    }),
+    case("record-differs", "the settings of another server", |b| {
+        b.set("autoconfig.example.org.", "CNAME", "mail.example.com.");
+    }),
     case(
         "tlsrpt-differs",
         "reports about TLS to somebody else",

@@ -174,6 +174,10 @@ impl Seeing<'_> {
             Purpose::Tlsa => self.tlsa(record),
             Purpose::Srv => self.other(record, "srv-differs"),
             Purpose::TlsRpt => self.other(record, "tlsrpt-differs"),
+            // one of its two is a name
+            Purpose::MtaSts if record.data.kind() == RecordType::TXT => {
+                self.other(record, "mta-sts-differs");
+            }
             Purpose::MtaSts | Purpose::Autoconfig => self.other(record, "record-differs"),
         }
     }

@@ -201,6 +201,19 @@ fn a_server_without_ipv6_has_no_aaaa_record() {
 }
 
 #[test]
+fn an_mta_sts_record_without_a_policy_does_harm() {
+    let facts = facts();
+    let mut observed = right(&facts);
+    let name = "_mta-sts.example.org";
+    let record = Data::text("v=STSv1; id=1");
+    put(&mut observed, name, RecordType::TXT, &[record]);
+    assert_eq!(ids(&facts, &observed), ["mta-sts-without-policy"]);
+    let other = Data::text("site-verification=1");
+    put(&mut observed, name, RecordType::TXT, &[other]);
+    assert_eq!(ids(&facts, &observed), [""; 0]);
+}
+
+#[test]
 fn caa_and_tlsa_are_compared_where_they_are_known() {
     let facts = Facts {
         issuer: Some("letsencrypt.org".into()),

@@ -272,6 +272,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "Remove the record.",
     ),
     fault(
+        "mta-sts-differs",
+        Warning,
+        "The MTA-STS record is not that of this server's policy: others keep an older one, or none.",
+        "Publish the record as it is shown.",
+    ),
+    fault(
         "tlsrpt-differs",
         Warning,
         "The record for reports about TLS is another one, or not made right.",
