@@ -33,8 +33,8 @@ impl Settings {
     /// When one is not a number, or names no server.
     pub fn of_environment() -> Result<Self> {
         let settings = Self {
-            small: variable("SMALL", 100)?,
-            large: variable("LARGE", 30)?,
+            small: variable("SMALL", 40)?,
+            large: variable("LARGE", 15)?,
             connections: variable("CONNECTIONS", 10)?,
             memory_mib: variable("MEMORY", 1024)?,
             cpus: variable("CPUS", 1)?,
