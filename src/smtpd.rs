@@ -1,17 +1,10 @@
 //! smtpd as it runs: what it is doing, and what of it is paused. All by smtpctl(8).
 
-use std::{
-    fs::File,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs::File, path::Path, process::Command, time::Duration};
 
-use anyhow::{Context, Result};
-use rustix::fs::{FlockOperation, flock};
+use anyhow::Result;
 
-use crate::util::{files, run::Task};
+use crate::util::{lock, run::Task};
 
 /// What of smtpd can be paused: taking mail, delivering it here, sending it elsewhere; smtpctl's words.
 pub const SUBSYSTEMS: [&str; 3] = ["smtp", "mda", "mta"];
@@ -25,20 +18,7 @@ const LOCK: &str = "/run/ezmail/smtpd-hold";
 /// # Errors
 /// When it cannot be made.
 pub fn hold(patience: Duration) -> Result<Option<File>> {
-    let path = Path::new(LOCK);
-    files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-    let what = || format!("locking {LOCK}");
-    let file = File::create(path).with_context(what)?;
-    let begun = Instant::now();
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < patience => {
-                thread::sleep(Duration::from_millis(250));
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            other => return other.with_context(what).map(|()| Some(file)),
-        }
-    }
+    lock::take(Path::new(LOCK), patience)
 }
 
 /// What is under way.

@@ -4,11 +4,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{FlockOperation, flock};
 
 use super::{
     console::{complain, say},
@@ -22,7 +21,7 @@ use super::{
     target::Target,
     wanted::{self, Origin},
 };
-use crate::util::files;
+use crate::util::{files, lock};
 
 /// What to apply, and where.
 #[derive(Debug)]
@@ -95,23 +94,7 @@ pub const WAIT: Duration = Duration::from_secs(60);
 /// When it runs on, or the lock cannot be made.
 pub fn lock(target: &Target, wait: Duration) -> Result<fs::File> {
     let path = target.path(Path::new("/run/ezmail/lock"));
-    files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
-    let file = fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    let begun = Instant::now();
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < wait => {
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                bail!("another apply is running; try again later")
-            }
-            other => {
-                other.with_context(|| format!("locking {}", path.display()))?;
-                return Ok(file);
-            }
-        }
-    }
+    lock::take(&path, wait)?.context("another apply is running; try again later")
 }
 
 /// `None` if there are no answers.

@@ -4,14 +4,17 @@ use std::{
     fs,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::{FlockOperation, flock};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::report::FOLDER;
-use crate::{encpipe::Key, util::files};
+use crate::{
+    encpipe::Key,
+    util::{files, lock},
+};
 
 /// The folder of a drill, on the state volume.
 const DRILL: &str = "drill";
@@ -43,15 +46,10 @@ impl Scratch {
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
             .with_context(|| format!("setting the mode of {}", folder.display()))?;
         let path = folder.join("lock");
-        let lock =
-            fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => bail!(
-                "another backup, drill or restore is running; try again when it has ended \
-                 ('systemctl status ezmail-backup ezmail-drill')"
-            ),
-            other => other.with_context(|| format!("locking {}", path.display()))?,
-        }
+        let lock = lock::take(&path, Duration::ZERO)?.context(
+            "another backup, drill or restore is running; try again when it has ended \
+             ('systemctl status ezmail-backup ezmail-drill')",
+        )?;
         let scratch = Self {
             state: state.to_path_buf(),
             folder,

@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+pub use crate::util::time::date;
+
 /// A length of time in its largest unit: `45s`, `12m`, `3h`, `5d`.
 pub fn duration(seconds: i64) -> String {
     match seconds {
@@ -43,15 +45,6 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
     }
 }
 
-/// A day, of seconds since 1970: `2026-11-24`, in UTC.
-pub fn date(seconds: i64) -> String {
-    let time = Timestamp::from_second(seconds);
-    time.map_or_else(
-        |_| "a far day".to_owned(),
-        |time| time.strftime("%Y-%m-%d").to_string(),
-    )
-}
-
 /// A time of the journal, microseconds since 1970, as `2026-11-24 10:03:12`, in UTC.
 pub fn time(microseconds: i64) -> String {
     let since = SignedDuration::from_micros(microseconds);
@@ -82,7 +75,5 @@ mod tests {
     fn times_are_in_utc() {
         assert_eq!(time(1_700_000_000_000_000), "2023-11-14 22:13:20");
         assert_eq!(time(i64::MAX), "?");
-        assert_eq!(date(1_700_000_000), "2023-11-14");
-        assert_eq!(date(i64::MAX), "a far day");
     }
 }

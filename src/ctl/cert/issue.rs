@@ -1,9 +1,8 @@
 //! `mailctl cert issue` and `renew`: ask if there is a reason to, and put in place what comes.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     ctl::{accounts, output, server::Server, words::date},
     mail::acme::{Decision, Left, Situation, decide},
+    util::lock,
 };
 
 /// How long a certificate lies ready before it is tried once more to put it in place, in seconds: each
@@ -159,14 +159,8 @@ fn astray(server: &Server, facts: &Facts) -> Result<BTreeMap<String, String>> {
 /// One run at a time: the timer's, or a person's.
 pub(super) fn lock(server: &Server) -> Result<fs::File> {
     let path = server.target.path(&server.paths.acme_lock);
-    let file = fs::File::create(&path).with_context(|| format!("creating {}", path.display()))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            bail!("a certificate is being asked for at this moment; see 'mailctl cert status'")
-        }
-        other => other.with_context(|| format!("locking {}", path.display()))?,
-    }
-    Ok(file)
+    lock::take(&path, Duration::ZERO)?
+        .context("a certificate is being asked for at this moment; see 'mailctl cert status'")
 }
 
 /// The authority's directory, where one may be asked.

@@ -5,12 +5,13 @@ use serde::Serialize;
 
 use super::{
     store,
-    tell::{self, day, minute, paragraph},
+    tell::{self, minute, paragraph},
 };
 use crate::{
     ctl::{
         output,
         server::{Server, now},
+        words::date,
     },
     mail::{
         database::{
@@ -95,7 +96,7 @@ fn text(listed: &Listed) -> Result<String> {
             key.selector.clone(),
             key.algorithm.to_string(),
             key.stage.to_string(),
-            day(key.since)?,
+            date(key.since),
         ]);
     }
     let head = ["DOMAIN", "SELECTOR", "ALGORITHM", "STAGE", "SINCE"];

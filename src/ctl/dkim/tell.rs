@@ -3,12 +3,15 @@
 use anyhow::{Context, Result};
 use rusqlite::Connection;
 
-use crate::mail::{
-    database::{
-        keys::{self, Key, Stage},
-        rotation::{Memory, Seen},
+use crate::{
+    ctl::words::date,
+    mail::{
+        database::{
+            keys::{self, Key, Stage},
+            rotation::{Memory, Seen},
+        },
+        rotation::{Answer, KEEP, is_shown},
     },
-    rotation::{Answer, KEEP, is_shown},
 };
 
 /// A line for everything about DKIM that an administrator has to do or to wait for; nothing while
@@ -60,7 +63,7 @@ pub(super) fn next(key: &Key, has_file: bool, seen: Option<&Seen>, now: i64) -> 
         Stage::Old if now - key.since >= KEEP => "is removed with the next look".to_owned(),
         Stage::Old => format!(
             "signs no more; its DNS record has to stay until {}",
-            day(key.since + KEEP)?
+            date(key.since + KEEP)
         ),
     })
 }
@@ -86,12 +89,6 @@ fn waits(seen: Option<&Seen>) -> String {
         true => format!("{waits}: its domain has no name server"),
         false => format!("{waits}: {}", said.join("; ")),
     }
-}
-
-/// A day as everybody reads it, in UTC.
-pub(super) fn day(seconds: i64) -> Result<String> {
-    let time = jiff::Timestamp::from_second(seconds).context("reading a time")?;
-    Ok(time.strftime("%F").to_string())
 }
 
 /// A minute, in UTC.
