@@ -33,4 +33,5 @@ pub mod iso9660;
 pub mod mail;
 pub mod programs;
 pub mod smtpd;
+pub mod sts;
 pub mod util;

@@ -10,19 +10,20 @@ use clap_mangen::{
     roff::{Roff, roman},
 };
 
-use crate::{agent, ctl, encpipe, filter, guard, host};
+use crate::{agent, ctl, encpipe, filter, guard, host, sts};
 
 /// The names of the programs.
-pub const NAMES: [&str; 6] = [
+pub const NAMES: [&str; 7] = [
     "encpipe",
     "ezmail",
     "ezmail-agent",
     "ezmail-filter",
     "ezmail-guard",
+    "ezmail-sts",
     "mailctl",
 ];
 
-/// One of the six programs.
+/// One of the seven programs.
 #[derive(Debug)]
 pub struct Program {
     /// Its name.
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Program> {
         program("ezmail-agent", 8, agent::cli::Cli::command()),
         program("ezmail-filter", 8, filter::Options::command()),
         program("ezmail-guard", 8, guard::Options::command()),
+        program("ezmail-sts", 8, sts::Options::command()),
         program("mailctl", 8, ctl::cli::Cli::command()),
     ]
 }

@@ -18,6 +18,7 @@ use crate::{
     mail::{
         address::{Address, DomainName, ROLES},
         dkim::Algorithm,
+        tls_report,
     },
     util::{hash, secret::Secret},
 };
@@ -87,6 +88,8 @@ struct View<'a> {
     roles_at_host_sql: String,
     roles_values: String,
     smarthost: Option<Relay<'a>>,
+    /// Who sends reports about TLS.
+    tls_reports_from: String,
     dns: Dns,
     ssh: bool,
     paths: BTreeMap<&'static str, String>,
@@ -207,6 +210,10 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
             ROLES.map(|r| format!("({})", sql(r))).join(", ")
         ),
         smarthost: answers.smarthost.as_ref().map(relay).transpose()?,
+        tls_reports_from: {
+            let domain = answers.domains.first().map(|d| &d.name);
+            tls_report::sender(domain.unwrap_or(&answers.hostname).as_str())
+        },
         dns: Dns {
             forwarders: answers
                 .dns

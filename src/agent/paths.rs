@@ -44,6 +44,10 @@ pub struct Paths {
     pub filter_spool: PathBuf,
     /// What ezmail-guard keeps: bans, and where good logins came from.
     pub guard: PathBuf,
+    /// What ezmail-sts keeps: the policies of others.
+    pub sts: PathBuf,
+    /// Which day was reported last to the domains that ask for reports about TLS.
+    pub tlsrpt: PathBuf,
     /// rspamd's socket for the filter, in a folder that only the filter's group passes.
     pub rspamd_socket: PathBuf,
     /// Where rspamd says who has sent more than one may.
@@ -78,6 +82,8 @@ impl Default for Paths {
             spool: "/var/spool/smtpd".into(),
             filter_spool: state.join("filter"),
             guard: state.join("guard"),
+            sts: state.join("sts"),
+            tlsrpt: state.join("tlsrpt"),
             rspamd: "/var/lib/rspamd".into(),
             valkey: "/var/lib/valkey".into(),
             journal: "/var/log/journal".into(),

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::{
     alias, answers, app_password, backup, ban, cert, check, daily, dkim, dns, domain, import, log,
-    output, queue, restore, roundtrip, server::Server, service, spam, status, user,
+    output, queue, restore, roundtrip, server::Server, service, spam, status, sts, tlsrpt, user,
 };
 use crate::programs;
 
@@ -34,7 +34,7 @@ Examples:
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
 well ('status', 'check', 'dns check', 'cert issue', 'test', 'backup verify',
-'backup drill', 'import').")]
+'backup drill', 'import', 'tlsrpt send').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(
@@ -113,6 +113,10 @@ Examples:
     #[command(subcommand)]
     Spam(spam::Spam),
     #[command(subcommand)]
+    Sts(sts::Sts),
+    #[command(subcommand, name = "tlsrpt")]
+    TlsRpt(tlsrpt::TlsRpt),
+    #[command(subcommand)]
     Service(service::ServiceCommand),
     Test(roundtrip::Test),
     Restore(restore::Restore),
@@ -159,6 +163,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Queue(command) => queue::run(command, &server),
         Command::Log(args) => log::run(&args, &server),
         Command::Spam(command) => spam::run(command, &server),
+        Command::Sts(command) => sts::run(command, &server),
+        Command::TlsRpt(command) => tlsrpt::run(command, &server),
         Command::Service(command) => service::run(command, &server),
         Command::Restore(args) => restore::run(&args, &server),
         Command::Test(args) => roundtrip::run(&args, &server),

@@ -26,5 +26,7 @@ pub mod server;
 pub mod service;
 pub mod spam;
 pub mod status;
+pub mod sts;
+pub mod tlsrpt;
 pub mod user;
 pub mod words;

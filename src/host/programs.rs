@@ -19,11 +19,12 @@ use crate::{
 };
 
 /// The programs that go into the image.
-pub const PROGRAMS: [&str; 5] = [
+pub const PROGRAMS: [&str; 6] = [
     "encpipe",
     "ezmail-agent",
     "ezmail-filter",
     "ezmail-guard",
+    "ezmail-sts",
     "mailctl",
 ];
 

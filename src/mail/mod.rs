@@ -20,3 +20,4 @@ pub mod password;
 pub mod records;
 pub mod rotation;
 pub mod routes;
+pub mod tls_report;

@@ -45,10 +45,11 @@ const LISTENING: [&str; 22] = [
 ];
 
 /// The services that the page has figures of.
-const CONFINED: [&str; 11] = [
+const CONFINED: [&str; 12] = [
     "dovecot.service",
     "ezmail-acme.service",
     "ezmail-guard.service",
+    "ezmail-sts.service",
     "kres-cache-gc.service",
     "kresd@1.service",
     "nftables.service",

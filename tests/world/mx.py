@@ -1,6 +1,8 @@
 """The outside's MX: takes mail for whatever domain, stores it, and refuses on demand.
 
-usage: mx.py FOLDER CERTIFICATE KEY ADDRESS...
+usage: mx.py FOLDER NAME CERTIFICATE KEY ADDRESS...
+
+With "-" for certificate and key it offers no TLS.
 
 Each message becomes FOLDER/messages/N.json, each answer to RCPT and DATA a line of
 FOLDER/attempts; FOLDER/respond holds the JSON object {"rcpt": TEXT, "data": TEXT} with the
@@ -18,7 +20,7 @@ import sys
 
 from aiosmtpd.smtp import SMTP
 
-folder, certificate, key, *addresses = sys.argv[1:]
+folder, name, certificate, key, *addresses = sys.argv[1:]
 os.makedirs(os.path.join(folder, "messages"), exist_ok=True)
 numbers = itertools.count(1)
 
@@ -88,8 +90,10 @@ class Handler:
 
 
 async def main():
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
+    context = None
+    if certificate != "-":
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate, key)
     loop = asyncio.get_running_loop()
 
     def session():
@@ -97,7 +101,7 @@ async def main():
             Handler(),
             data_size_limit=80_000_000,
             enable_SMTPUTF8=True,
-            hostname="mx.example.com",
+            hostname=name,
             tls_context=context,
             timeout=120,
         )

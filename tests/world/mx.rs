@@ -79,10 +79,30 @@ impl Mx {
         command.arg("-out").arg(&certificate);
         command.arg("-keyout").arg(&key);
         Task::new("making the MX's certificate", command).run()?;
+        let addresses = FAMILIES.map(mx);
+        Self::start_as(
+            namespace,
+            folder,
+            MX_NAME,
+            &addresses,
+            Some([certificate, key]),
+        )
+    }
+
+    /// Starts one of another name and other addresses, with a certificate and its key, or without
+    /// STARTTLS.
+    pub fn start_as(
+        namespace: &Namespace,
+        folder: &Path,
+        name: &str,
+        addresses: &[IpAddr],
+        tls: Option<[PathBuf; 2]>,
+    ) -> Result<Self> {
+        files::create_dir_all(folder)?;
         let mut command = namespace.command("/usr/bin/python3")?;
-        command.arg("-I").arg(beside("mx.py")).arg(folder);
-        command.args([certificate, key]);
-        command.args(FAMILIES.map(|family| mx(family).to_string()));
+        command.arg("-I").arg(beside("mx.py")).arg(folder).arg(name);
+        command.args(tls.unwrap_or_else(|| ["-".into(), "-".into()]));
+        command.args(addresses.iter().map(IpAddr::to_string));
         let log = folder.join("log");
         let mut service = Service::start("mx.py", command, &log)?;
         service.wait_until(Duration::from_secs(60), || {

@@ -22,10 +22,12 @@ pub(super) fn plan(input: &Input<'_>) -> Result<Vec<Change>> {
         root(paths.state.join("secrets"), 0o700),
         root(paths.state.join("ssh"), 0o700),
         root(paths.state.join("tls"), 0o700),
+        root(paths.tlsrpt.clone(), 0o700),
         owned(paths.acme.clone(), 0o700, "ezmail-acme", "ezmail-acme"),
         owned(paths.dkim.clone(), 0o750, "root", "_rspamd"),
         owned(paths.filter_spool.clone(), 0o700, "ezmail", "ezmail"),
         owned(paths.guard.clone(), 0o700, "ezmail-guard", "ezmail-guard"),
+        owned(paths.sts.clone(), 0o700, "ezmail-sts", "ezmail-sts"),
         owned(paths.mail.clone(), 0o700, "vmail", "vmail"),
         // as their packages have them
         root(paths.spool.clone(), 0o711),

@@ -58,6 +58,8 @@ pub enum Area {
     Dnsbl,
     /// The certificate: names, chain, expiry
     Certificate,
+    /// The TLS policies of other domains
+    Sts,
     /// Messages that wait
     Queue,
     /// Users who have sent more messages than one may
@@ -94,6 +96,7 @@ impl Area {
             Self::Dkim => "DKIM keys",
             Self::Dnsbl => "Block lists",
             Self::Certificate => "Certificate",
+            Self::Sts => "TLS policies of others",
             Self::Queue => "Queue",
             Self::Limits => "Limits of sending",
             Self::Abuse => "Abuse",

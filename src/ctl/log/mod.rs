@@ -1,7 +1,7 @@
 //! `mailctl log`: what became of a message, told from the journal.
 
 mod dovecot;
-mod journal;
+pub(super) mod journal;
 mod rspamd;
 mod smtpd;
 pub mod story;

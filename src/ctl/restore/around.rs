@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// What uses the state, and must not while it is exchanged.
-const USERS: [&str; 19] = [
+const USERS: [&str; 22] = [
     services::TARGET,
     "smtpd.service",
     "ezmail-guard.service",
+    "ezmail-sts.service",
     "dovecot.service",
     "rspamd.service",
     "valkey.service",
@@ -27,6 +28,8 @@ const USERS: [&str; 19] = [
     "ezmail-dkim.service",
     "ezmail-daily.timer",
     "ezmail-daily.service",
+    "ezmail-tlsrpt.timer",
+    "ezmail-tlsrpt.service",
     "ezmail-backup.timer",
     "ezmail-backup.service",
     "ezmail-drill.timer",
@@ -34,10 +37,11 @@ const USERS: [&str; 19] = [
     "ezmail-apply.service",
 ];
 /// What is started again by itself; the agent sees to the rest.
-const TIMERS: [&str; 3] = [
+const TIMERS: [&str; 4] = [
     "ezmail-cert.timer",
     "ezmail-dkim.timer",
     "ezmail-daily.timer",
+    "ezmail-tlsrpt.timer",
 ];
 
 /// A server: its services, if it runs.

@@ -1,4 +1,11 @@
-//! MTA-STS (RFC 8461): what this server's domains ask of those who send to them.
+//! MTA-STS (RFC 8461): what this server's domains ask of those who send to them, and what others ask
+//! of this server.
+
+mod policy;
+mod record;
+
+pub use policy::{Mode, Policy, Wrong};
+pub use record::record_id;
 
 use super::address::DomainName;
 use crate::util::hash;

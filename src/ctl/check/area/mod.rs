@@ -20,6 +20,7 @@ mod ports;
 mod ptr;
 pub mod queue;
 mod state;
+mod sts;
 mod system;
 mod units;
 
@@ -56,6 +57,7 @@ pub(super) fn check(area: Area, cx: &Context) -> Result<Vec<Finding>> {
         Area::Dkim => dkim::check(cx),
         Area::Dnsbl => dnsbl::check(cx),
         Area::Certificate => certificate::check(cx),
+        Area::Sts => sts::check(cx),
         Area::Queue => queue::check(cx),
         Area::Limits => limits::check(cx),
         Area::Abuse => abuse::check(cx),
