@@ -20,6 +20,7 @@ use crate::{
         dkim::Algorithm,
         tls_report,
     },
+    sts,
     util::{hash, secret::Secret},
 };
 
@@ -90,6 +91,7 @@ struct View<'a> {
     smarthost: Option<Relay<'a>>,
     /// Who sends reports about TLS.
     tls_reports_from: String,
+    sts_socket: &'static str,
     dns: Dns,
     ssh: bool,
     paths: BTreeMap<&'static str, String>,
@@ -210,6 +212,7 @@ pub fn context(answers: &Answers, facts: &Facts) -> Result<tera::Context> {
             ROLES.map(|r| format!("({})", sql(r))).join(", ")
         ),
         smarthost: answers.smarthost.as_ref().map(relay).transpose()?,
+        sts_socket: sts::SOCKET,
         tls_reports_from: {
             let domain = answers.domains.first().map(|d| &d.name);
             tls_report::sender(domain.unwrap_or(&answers.hostname).as_str())

@@ -66,7 +66,7 @@ enum Command {
         #[arg(long, value_name = "USER", default_value = "smtpd")]
         asker: String,
     },
-    /// Answer smtpd on standard input and output: smtpd.conf has 'table NAME mta-sts:table'
+    /// Answer smtpd on standard input and output: smtpd.conf has 'table NAME mta-sts:SOCKET'
     Table {
         /// The unix socket of 'ezmail-sts serve'
         #[arg(long, value_name = "PATH", default_value = SOCKET)]

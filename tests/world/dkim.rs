@@ -82,7 +82,8 @@ impl SigningKey {
 }
 
 /// Judges every signature of a message by what the world's DNS has.
-pub fn verify(namespace: &Namespace, raw: &[u8]) -> Result<Vec<Signature>> {
+/// `later` is by how many seconds the signer's clock is ahead.
+pub fn verify(namespace: &Namespace, raw: &[u8], later: i64) -> Result<Vec<Signature>> {
     #[derive(Deserialize)]
     struct Verdict {
         signatures: Vec<Signature>,
@@ -90,6 +91,7 @@ pub fn verify(namespace: &Namespace, raw: &[u8]) -> Result<Vec<Signature>> {
     let order = json!({
         "verify": [resolver(Family::V4)],
         "raw": STANDARD.encode(raw),
+        "later": later,
     });
     let verdict: Verdict =
         serde_json::from_value(namespace.python("dkim_tool.py", &order, LIMIT)?)

@@ -121,7 +121,12 @@ impl World {
 
     /// Judges the DKIM signatures of a message.
     pub fn verify_dkim(&self, raw: &[u8]) -> Result<Vec<Signature>> {
-        dkim::verify(&self.namespace, raw)
+        dkim::verify(&self.namespace, raw, 0)
+    }
+
+    /// As [`World::verify_dkim`], for who signs with a clock that is ahead by that many seconds.
+    pub fn verify_dkim_later(&self, raw: &[u8], later: i64) -> Result<Vec<Signature>> {
+        dkim::verify(&self.namespace, raw, later)
     }
 
     /// Judges the ARC chain of a message.
