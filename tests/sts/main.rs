@@ -27,7 +27,14 @@ use world::{
 /// For a message on an emulated machine.
 const LIMIT: Duration = Duration::from_secs(180);
 /// What smtpd says of mail that it puts off.
-const PUT_OFF: &str = "No MX keeps to the MTA-STS policy of the domain";
+const NO_MX: &str = "No MX keeps to the MTA-STS policy of the domain";
+/// What has to be put off.
+const PUT_OFF: [&str; 4] = [
+    "first-wrong",
+    "first-plain",
+    "first-twice",
+    "first-unlisted",
+];
 
 struct Setting<'a> {
     world: &'a World,
@@ -101,15 +108,13 @@ impl Setting<'_> {
         self.run("journalctl --no-pager -o cat -u smtpd -u ezmail-sts | tail -n 150")
     }
 
-    /// Waits until smtpd says that the message was put off.
-    fn wait_until_put_off(&self, name: &str) {
+    /// Waits until smtpd says that the message was put off, and why.
+    fn wait_until_put_off(&self, name: &str, why: &str) {
         let deadline = Instant::now() + LIMIT;
         let line = format!("to=<{name}@");
         loop {
             let log = self.run("journalctl --no-pager -o cat -u smtpd");
-            let said = log
-                .lines()
-                .any(|l| l.contains(&line) && l.contains(PUT_OFF));
+            let said = log.lines().any(|l| l.contains(&line) && l.contains(why));
             if said {
                 return;
             }
@@ -131,12 +136,14 @@ impl Setting<'_> {
         // none, or one that cannot be fetched from whom it should be
         assert!(self.wait_for(1, "first-none"));
         assert!(self.wait_for(1, "first-badweb"));
-        for name in ["first-wrong", "first-plain", "first-unlisted"] {
-            self.wait_until_put_off(name);
+        for name in PUT_OFF {
+            self.wait_until_put_off(name, NO_MX);
         }
+        // it is tried, tried without a policy, and left alone as without one
+        self.wait_until_put_off("first-rude", "Network error on destination MXs");
         // never to anybody, in whatever way
-        for name in ["first-wrong", "first-plain", "first-unlisted"] {
-            for mx in 0..3 {
+        for name in PUT_OFF {
+            for mx in 0..4 {
                 assert_eq!(self.came(mx, name), None, "{name}");
             }
         }
@@ -162,7 +169,7 @@ impl Setting<'_> {
         assert!(shown.contains("sts-webpki-invalid"), "{shown}");
         let check = self.run("mailctl check --all sts");
         assert!(
-            check.contains("5 are kept to, 2 are only tested"),
+            check.contains("6 are kept to, 3 are only tested"),
             "{check}"
         );
     }
@@ -173,7 +180,7 @@ impl Setting<'_> {
         self.others.no_policy("wrong").unwrap();
         self.forget_looks();
         self.write("wrong", "second-wrong");
-        self.wait_until_put_off("second-wrong");
+        self.wait_until_put_off("second-wrong", NO_MX);
         let shown = self.run("mailctl sts show wrong.example.com");
         assert!(shown.starts_with("wrong.example.com: enforce"), "{shown}");
         assert_eq!(self.came(1, "second-wrong"), None);

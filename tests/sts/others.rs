@@ -19,11 +19,12 @@ use crate::world::{
 
 /// Their web servers: one that can be trusted, one that cannot.
 const WEB: [Ipv4Addr; 2] = [Ipv4Addr::new(198, 18, 2, 70), Ipv4Addr::new(198, 18, 2, 71)];
-/// Their MXs: one with a certificate that fits, one without, one without TLS.
-const MX: [Ipv4Addr; 3] = [
+/// Their MXs: one with a certificate that fits, one without, one without TLS, one that hangs up.
+const MX: [Ipv4Addr; 4] = [
     Ipv4Addr::new(198, 18, 2, 26),
     Ipv4Addr::new(198, 18, 2, 27),
     Ipv4Addr::new(198, 18, 2, 28),
+    Ipv4Addr::new(198, 18, 2, 29),
 ];
 
 /// Which MX a domain has.
@@ -37,18 +38,24 @@ pub enum Way {
     Plain,
     /// First the wrong, then the right.
     Both,
+    /// The wrong one, twice.
+    Twice,
+    /// One that offers TLS and hangs up.
+    Rude,
 }
 
 /// The domains, all below example.com: name, MX, mode of the policy, and whether its names are those
 /// of the MX.
-pub const DOMAINS: [(&str, Way, Option<&str>, bool); 9] = [
+pub const DOMAINS: [(&str, Way, Option<&str>, bool); 11] = [
     ("good", Way::Right, Some("enforce"), true),
     ("wrong", Way::Wrong, Some("enforce"), true),
     ("plain", Way::Plain, Some("enforce"), true),
     ("both", Way::Both, Some("enforce"), true),
+    ("twice", Way::Twice, Some("enforce"), true),
     ("unlisted", Way::Right, Some("enforce"), false),
     ("testing", Way::Wrong, Some("testing"), true),
     ("clear", Way::Plain, Some("testing"), true),
+    ("rude", Way::Rude, Some("testing"), true),
     ("badweb", Way::Wrong, Some("enforce"), true),
     ("none", Way::Wrong, None, true),
 ];
@@ -58,7 +65,7 @@ pub struct Others<'a> {
     world: &'a World,
     folder: PathBuf,
     /// In the order of [`MX`].
-    pub mxs: [Mx; 3],
+    pub mxs: [Mx; 4],
     /// The ids of policies, by domain.
     ids: Vec<(String, String)>,
     _web: [Service; 2],
@@ -91,8 +98,9 @@ impl<'a> Others<'a> {
         };
         let mxs = [
             mx("right.example.com", MX[0], Some(right))?,
-            mx("wrong.example.com", MX[1], Some(wrong))?,
+            mx("wrong.example.com", MX[1], Some(wrong.clone()))?,
             mx("plain.example.com", MX[2], None)?,
+            mx("rude.example.com", MX[3], Some(wrong))?,
         ];
         let web = [
             web(namespace, &folder, WEB[0], trusted)?,
@@ -163,6 +171,11 @@ impl<'a> Others<'a> {
                 Way::Right => mx(10, "mx", MX[0]),
                 Way::Wrong => mx(10, "mx", MX[1]),
                 Way::Plain => mx(10, "mx", MX[2]),
+                Way::Rude => mx(10, "mx", MX[3]),
+                Way::Twice => {
+                    mx(10, "mx", MX[1]);
+                    mx(20, "mx", MX[1]);
+                }
                 Way::Both => {
                     mx(10, "mx", MX[1]);
                     mx(20, "mx2", MX[0]);

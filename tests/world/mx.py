@@ -2,7 +2,8 @@
 
 usage: mx.py FOLDER NAME CERTIFICATE KEY ADDRESS...
 
-With "-" for certificate and key it offers no TLS.
+With "-" for certificate and key it offers no TLS; one whose name begins with "rude" offers it, and
+hangs up on who takes the offer.
 
 Each message becomes FOLDER/messages/N.json, each answer to RCPT and DATA a line of
 FOLDER/attempts; FOLDER/respond holds the JSON object {"rcpt": TEXT, "data": TEXT} with the
@@ -51,6 +52,12 @@ class Wire(SMTP):
 
     LIMIT = 200_000
     wire = b""
+
+    async def smtp_STARTTLS(self, arg):
+        if name.startswith("rude"):
+            self.transport.close()
+        else:
+            await super().smtp_STARTTLS(arg)
 
     def data_received(self, data):
         self.wire = (self.wire + data)[: self.LIMIT]
