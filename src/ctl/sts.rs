@@ -35,7 +35,7 @@ pub enum Sts {
     #[command(after_help = "\
 Examples:
   mailctl sts list
-  mailctl sts list --json   the same for a script, with what could not be fetched")]
+  mailctl sts list --json   the same for a script, with failures")]
     List {
         /// As JSON
         #[arg(long)]
@@ -113,7 +113,7 @@ pub fn known() -> Result<Known> {
 fn ask(request: &Request) -> Result<Reply> {
     let socket = Path::new(sts::SOCKET);
     match sts::ask(socket, request, PATIENCE)
-        .context("'systemctl status ezmail-sts' tells whether it runs")?
+        .context("ezmail-sts does not answer; 'systemctl status ezmail-sts' tells more")?
     {
         Reply::Refused(why) => bail!("{why}"),
         reply => Ok(reply),

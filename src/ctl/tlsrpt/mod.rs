@@ -30,7 +30,7 @@ Examples:
   mailctl tlsrpt show --json | jq '.[].report'")]
     Show {
         /// The day, in UTC [default: today]
-        #[arg(long)]
+        #[arg(long, value_parser = day)]
         day: Option<Date>,
         /// As JSON
         #[arg(long)]
@@ -49,7 +49,7 @@ Examples:
 Exit status: 0 done, 1 failed, 3 one was not taken.")]
     Send {
         /// The day, in UTC [default: yesterday]
-        #[arg(long)]
+        #[arg(long, value_parser = day)]
         day: Option<Date>,
         /// Even if that day was reported already
         #[arg(long)]
@@ -58,6 +58,11 @@ Exit status: 0 done, 1 failed, 3 one was not taken.")]
         #[arg(long)]
         json: bool,
     },
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse()
+        .map_err(|_| "say it as year, month and day: 2026-11-28".to_owned())
 }
 
 /// A domain's report.
