@@ -136,9 +136,10 @@ impl Known {
     }
 }
 
+/// At least as long as the look that found it counts, or it would be looked for again and again.
 fn ends(cached: &Cached, policy: &Policy) -> i64 {
     let age = i64::try_from(policy.max_age).unwrap_or(i64::MAX);
-    cached.fetched.saturating_add(age)
+    cached.fetched.saturating_add(age.max(FRESH))
 }
 
 /// All of it.
@@ -239,7 +240,9 @@ impl Book {
     pub fn learned(&mut self, now: i64, job: &Job, outcome: Outcome) -> bool {
         let known = self.known.entry(job.domain.clone()).or_default();
         known.running = None;
-        if matches!(outcome, Outcome::NoAnswer(_)) {
+        // what was known may have ended meanwhile
+        let gone = outcome == Outcome::Unchanged && known.cached.is_none();
+        if gone || matches!(outcome, Outcome::NoAnswer(_)) {
             // mail that waits has it looked for again
             return false;
         }
@@ -271,9 +274,8 @@ impl Book {
 
     fn count(&mut self, now: i64, domain: &str, result: &str, reason: &str) {
         let day = now - now.rem_euclid(DAY);
-        let same = |f: &&mut Failed| {
-            f.domain == domain && f.day == day && f.result == result && f.reason == reason
-        };
+        // the first reason stands for all: some have a time in them
+        let same = |f: &&mut Failed| f.domain == domain && f.day == day && f.result == result;
         if let Some(failed) = self.failed.iter_mut().find(same) {
             failed.count += 1;
         } else if self.failed.len() < FAILURES {

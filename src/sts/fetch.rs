@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::book::{Job, Outcome};
 use crate::{
@@ -16,6 +16,10 @@ const LARGEST: &str = "65536";
 
 /// curl's exit status for a certificate that cannot be trusted, or is for another name.
 const UNTRUSTED: i32 = 60;
+
+/// Those that are nobody else's fault: it could not begin, had no memory, or could not read what it is
+/// to trust.
+const OURS: [i32; 3] = [2, 27, 77];
 
 /// Does a job. The answers of the DNS are `client`'s.
 pub(super) fn look(client: &Client, job: &Job) -> Outcome {
@@ -55,39 +59,41 @@ fn fetch(domain: &str) -> Result<Fetched> {
     command.arg(format!("https://mta-sts.{domain}/.well-known/mta-sts.txt"));
     let done = Task::new(format!("fetching the policy of {domain}"), command).outcome()?;
     let said = String::from_utf8_lossy(&done.stderr);
-    Ok(judge(done.status.code(), &said, &done.stdout))
+    judge(done.status.code(), &said, &done.stdout)
 }
 
 /// What came of curl: its exit status, what it said (the last line is status and type of the answer),
 /// and the body.
-fn judge(code: Option<i32>, said: &str, body: &[u8]) -> Fetched {
-    let failed = |reason: &str| {
+///
+/// # Errors
+/// When it was this machine that failed.
+fn judge(code: Option<i32>, said: &str, body: &[u8]) -> Result<Fetched> {
+    let failed = |result, reason: &str| {
         let reason = reason.chars().take(200).collect();
-        Fetched::Failed("sts-policy-fetch-error", reason)
+        Ok(Fetched::Failed(result, reason))
     };
+    let failed_to_fetch = |reason: &str| failed("sts-policy-fetch-error", reason);
     let (said, last) = said.rsplit_once('\n').unwrap_or(("", said));
     // further lines say where to read more
     let why = said.trim().lines().next().unwrap_or_default();
     let why = why.trim_start_matches("curl: ");
     match code {
         Some(0) => {}
-        Some(UNTRUSTED) => {
-            let reason = why.chars().take(200).collect();
-            return Fetched::Failed("sts-webpki-invalid", reason);
-        }
-        _ => return failed(why),
+        Some(UNTRUSTED) => return failed("sts-webpki-invalid", why),
+        code if code.is_none_or(|c| OURS.contains(&c)) => bail!("curl failed: {why}"),
+        _ => return failed_to_fetch(why),
     }
     let (status, kind) = last.split_once(' ').unwrap_or((last, ""));
     if status != "200" {
-        return failed(&format!("the server says {status}"));
+        return failed_to_fetch(&format!("the server says {status}"));
     }
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("text/plain") {
-        return failed(&format!("it is no text/plain, but '{kind}'"));
+        return failed_to_fetch(&format!("it is no text/plain, but '{kind}'"));
     }
     match std::str::from_utf8(body) {
-        Ok(text) => Fetched::Text(text.to_owned()),
-        Err(_) => Fetched::Failed("sts-policy-invalid", "it is not UTF-8".to_owned()),
+        Ok(text) => Ok(Fetched::Text(text.to_owned())),
+        Err(_) => failed("sts-policy-invalid", "it is not UTF-8"),
     }
 }
 
@@ -96,7 +102,7 @@ mod tests {
     use super::*;
 
     fn told(code: i32, said: &str, body: &[u8]) -> String {
-        match judge(Some(code), said, body) {
+        match judge(Some(code), said, body).unwrap() {
             Fetched::Text(text) => text,
             Fetched::Failed(result, reason) => format!("{result}: {reason}"),
         }
@@ -141,5 +147,8 @@ mod tests {
             told(0, "\n200 text/plain", b"\xff"),
             "sts-policy-invalid: it is not UTF-8"
         );
+        for code in [None, Some(27), Some(77)] {
+            assert!(judge(code, "curl: (27) Out of memory\n000 ", text).is_err());
+        }
     }
 }

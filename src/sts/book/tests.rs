@@ -90,6 +90,27 @@ fn a_policy_goes_on_until_its_end() {
 }
 
 #[test]
+fn a_policy_of_no_length_counts_once() {
+    let text = ENFORCE.replace("604800", "0");
+    let mut book = Book::default();
+    book.ask(0, D);
+    book.learned(1, &job(None), policy("1", &text));
+    assert_eq!(book.ask(2, D), relay(RELAY));
+    assert_eq!(book.ask(1 + FRESH, D), later(None));
+}
+
+#[test]
+fn a_policy_may_end_while_it_is_looked_for() {
+    let mut book = with_policy();
+    let last = 604_799;
+    assert_eq!(book.ask(last, D), later(Some("1")));
+    assert_eq!(book.ask(last + 1, D), (Answer::Later, None));
+    // its record is the same, but nothing is known any more
+    assert!(!book.learned(last + 2, &job(Some("1")), Outcome::Unchanged));
+    assert_eq!(book.ask(last + 2, D), later(None));
+}
+
+#[test]
 fn a_policy_changes_and_goes() {
     let mut book = with_policy();
     assert_eq!(book.ask(FRESH, D), later(Some("1")));
@@ -170,8 +191,8 @@ fn policies_are_fetched_again_while_they_are_used() {
 #[test]
 fn what_is_kept_comes_back() {
     let mut book = with_policy();
-    for _ in 0..2 {
-        assert!(book.learned(DAY + 5, &job(None), policy("2", "mode: enforce")));
+    for text in ["mode: enforce", "mode: enforced"] {
+        assert!(book.learned(DAY + 5, &job(None), policy("2", text)));
     }
     let (policies, failed) = book.kept();
     assert_eq!(policies[0].1.text, ENFORCE);
