@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::book::{Job, Outcome};
+use super::known::{Job, Outcome};
 use crate::{
     dns::{Client, RecordType, Status},
     mail::mta_sts::record_id,

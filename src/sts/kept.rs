@@ -5,7 +5,10 @@ use std::{io, path::Path};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::book::{Book, Cached, Failed};
+use super::{
+    book::Book,
+    known::{Cached, Failed},
+};
 use crate::util::files;
 
 /// The version of the file.

@@ -10,6 +10,7 @@
 mod book;
 mod fetch;
 mod kept;
+mod known;
 mod server;
 mod table;
 mod wire;
@@ -29,7 +30,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-pub use book::{Cached, Entry, Failed};
+pub use known::{Cached, Entry, Failed};
 pub use wire::{Reply, Request, SOCKET, ask};
 
 use crate::agent::target::Target;

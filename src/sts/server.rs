@@ -16,8 +16,9 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{
-    book::{Answer, Book, Job, Outcome},
+    book::{Answer, Book},
     fetch, kept,
+    known::{Job, Outcome},
     wire::{REQUEST, Reply, Request},
 };
 use crate::{

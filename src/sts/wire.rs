@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::book::{Entry, Failed};
+use super::known::{Entry, Failed};
 
 /// Where ezmail-sts listens.
 pub const SOCKET: &str = "/run/ezmail-sts/sts.sock";
