@@ -1,14 +1,8 @@
 //! What is said over the guard's socket: one line of JSON there, one back.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::IpAddr,
-    os::unix::net::UnixStream,
-    path::Path,
-    time::Duration,
-};
+use std::{net::IpAddr, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +10,11 @@ use super::{
     bans::Ban,
     book::{Answer, Guessed},
 };
+use crate::util::line;
 
 /// Where the guard listens.
 pub const SOCKET: &str = "/run/ezmail-guard/guard.sock";
 
-/// The longest line of either side.
-pub(super) const LINE: u64 = 16 << 20;
 /// The longest request: anybody on this machine can send one.
 pub(super) const REQUEST: u64 = 64 << 10;
 
@@ -99,17 +92,5 @@ pub struct Overview {
 /// # Errors
 /// When it is not there, does not answer in time, or not as it should.
 pub fn ask(socket: &Path, request: &Request, patience: Duration) -> Result<Reply> {
-    let failed = || format!("asking ezmail-guard at {}", socket.display());
-    let exchange = || -> Result<Reply> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        let mut answer = String::new();
-        BufReader::new(stream.take(LINE)).read_line(&mut answer)?;
-        serde_json::from_str(&answer).context("its answer is not as expected")
-    };
-    exchange().with_context(failed)
+    line::ask("ezmail-guard", socket, request, patience)
 }

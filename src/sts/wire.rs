@@ -1,22 +1,16 @@
 //! What is said over the socket: one line of JSON there, one back.
 
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::known::{Entry, Failed};
+use crate::util::line;
 
 /// Where ezmail-sts listens.
 pub const SOCKET: &str = "/run/ezmail-sts/sts.sock";
 
-/// The longest answer.
-const LINE: u64 = 16 << 20;
 /// The longest request: anybody on this machine can send one.
 pub(super) const REQUEST: u64 = 4 << 10;
 
@@ -62,16 +56,5 @@ pub enum Reply {
 /// # Errors
 /// When nobody is there, does not answer in time, or not as it should.
 pub fn ask(socket: &Path, request: &Request, patience: Duration) -> Result<Reply> {
-    let exchange = || -> Result<Reply> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        let mut line = serde_json::to_vec(request)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        let mut answer = String::new();
-        BufReader::new(stream.take(LINE)).read_line(&mut answer)?;
-        serde_json::from_str(&answer).context("its answer is not as expected")
-    };
-    exchange().with_context(|| format!("asking ezmail-sts at {}", socket.display()))
+    line::ask("ezmail-sts", socket, request, patience)
 }
