@@ -22,6 +22,11 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
         "it asks for the rules of radio, and no image for a VPS has them",
     ),
     (
+        "kernel",
+        "^APIC calibration not consistent with PM-Timer: [0-9]+ms instead of 100ms$",
+        "an emulated machine measures its clocks while the host is busy elsewhere",
+    ),
+    (
         "ezmail-agent",
         "no `\\[state\\]`|^answers.toml: good, with 1 warning$",
         "these answers want a server in memory",
