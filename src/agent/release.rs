@@ -33,9 +33,19 @@ impl Release {
             line.map(|v| v.trim_matches('"'))
         };
         let known = |value: Option<&str>| value.unwrap_or("unknown").to_owned();
+        let (id, version) = (value("IMAGE_ID="), value("IMAGE_VERSION="));
+        // mkarchiso puts the name and the version of the ISO there
+        if id == Some("ezmail")
+            && let Some((version, base)) = version.and_then(|v| v.rsplit_once('-'))
+        {
+            return Self {
+                version: version.to_owned(),
+                base: base.to_owned(),
+            };
+        }
         Self {
-            version: known(value("IMAGE_VERSION=")),
-            base: known(value("IMAGE_ID=").and_then(|id| id.strip_prefix("ezmail-"))),
+            version: known(version),
+            base: known(id.and_then(|id| id.strip_prefix("ezmail-"))),
         }
     }
 
@@ -61,6 +71,8 @@ mod tests {
         let release = Release::parse(ours);
         assert_eq!(release.to_string(), "ezmail 1.2.3 (standin base)");
         assert!(release.is_standin());
+        let upstreams = "IMAGE_ID=ezmail\nIMAGE_VERSION=1.2.3-standin\n";
+        assert_eq!(Release::parse(upstreams).to_string(), release.to_string());
         let other = Release::parse("ID=debian\nIMAGE_ID=cloud\n");
         assert_eq!(other.to_string(), "ezmail unknown (unknown base)");
         assert!(!other.is_standin());

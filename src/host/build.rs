@@ -2,25 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    base::{self, Base, Kind, Ready, Set},
-    image::{self, Image},
-    makepkg::{self, BuildRoot},
-    packages::{self, Builder, Built},
+    base::{self, Base, Kind, PlanEnds, Ready, Set, lock},
+    build_root::{BASE_DEVEL, LazyRoot},
+    image::{self, Engine, Image},
+    packages::{self, Builder, Built, Prepared},
     pacman::{Pacman, Section, SigLevel},
     profile::{self, ProfileDef},
     programs,
     project::Project,
     repo,
 };
-use crate::util::{files, hash::Key};
-
-/// What every build root has, by Arch's definition of a package's build environment.
-const BASE_DEVEL: &str = "base-devel";
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -44,10 +40,14 @@ pub struct Options<'a> {
     pub source_dir: Option<&'a Path>,
     /// A folder that has our own programs already; else cargo builds them.
     pub programs: Option<&'a Path>,
+    /// Where the profile goes; else `profile/` among the results.
+    pub profile: Option<&'a Path>,
+    /// Who puts the ISO together.
+    pub engine: Engine,
 }
 
 /// What came out; later parts are there only as far as the goal went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Outcome {
     /// The base that was taken.
     pub base: Base,
@@ -61,16 +61,13 @@ pub struct Outcome {
     pub packages: Vec<PathBuf>,
 }
 
-/// Runs the pipeline up to `goal`.
+/// Runs the pipeline up to `goal`; with `--dry-run` it tells what it would do.
 ///
 /// # Errors
 /// When a stage fails; what earlier stages made is kept.
 pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> {
     if !rustix::process::geteuid().is_root() {
-        bail!(
-            "building needs root: root file systems have files of many owners; run it by sudo, \
-             or 'ci/iso', which does"
-        );
+        bail!("root file systems have files of many owners: only root of a namespace makes them");
     }
     let base = base::choose(project)?;
     let mut outcome = Outcome {
@@ -80,6 +77,17 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
         image: None,
         packages: Vec::new(),
     };
+    match stages(project, options, goal, &mut outcome) {
+        Err(error) if error.is::<PlanEnds>() => {
+            project.progress.note("plan", error.to_string());
+            Ok(outcome)
+        }
+        result => result.map(|()| outcome),
+    }
+}
+
+fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcome) -> Result<()> {
+    let base = outcome.base;
     let base_devel = [BASE_DEVEL.to_owned()];
     let set = Set {
         name: "build-root",
@@ -89,52 +97,30 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
     let build_base = base::prepare(project, base, Kind::Build, &set)?;
     if goal == Goal::Base && base == Base::Standin {
         base::prepare(project, base, Kind::Image, &set)?;
-        return Ok(outcome);
+        return Ok(());
     }
 
-    let root = build_root(project, &build_base)?;
-    let programs = programs::build(project, options.programs)?;
-    let builder = Builder {
-        project,
-        base,
-        ready: &build_base,
-        root: &root,
-        programs: &programs,
-        source_dir: options.source_dir,
-    };
-    let scratch = project.cache.scratch("packages")?;
-    let prepared = builder.prepare_all(scratch.path())?;
-    // a new version of what a package links is a new input of it
-    let base_key = match base {
-        Base::Standin => build_base.key.clone(),
-        Base::Arch => {
-            let needs = packages::base_needs(&prepared);
-            let set = Set {
-                name: "build",
-                packages: &needs,
-                ours: &[],
-            };
-            base::prepare(project, base, Kind::Build, &set)?.key
-        }
-    };
-    let built = builder.build_all(prepared, &base_key)?;
+    let built = build(project, base, &build_base, options)?;
     outcome.packages = built.iter().flat_map(|b| b.files.iter().cloned()).collect();
-    // on Arch, what the image takes is resolved with our packages in sight
     if goal == Goal::Packages {
-        return Ok(outcome);
+        return Ok(());
     }
 
     let folder = project.out.join("repo");
-    let entries = packages::write_repo(&built, &folder)?;
-    project.progress.note(
-        "repo",
-        format!("{}: {} packages", folder.display(), entries.len()),
-    );
+    if !project.is_dry() {
+        let entries = packages::write_repo(&built, &folder)?;
+        let what = format!("{}: {} packages", folder.display(), entries.len());
+        project.progress.note("repo", what);
+    }
     outcome.repo = Some(folder.clone());
     if goal == Goal::Repo {
-        return Ok(outcome);
+        return Ok(());
     }
 
+    // on Arch, what the image takes is resolved with our packages in sight
+    if project.is_dry() && base == Base::Arch && built.iter().any(|b| b.files.is_empty()) {
+        return Err(PlanEnds.into());
+    }
     let ours = [Section {
         name: repo::NAME.into(),
         servers: vec![format!("file://{}", folder.display())],
@@ -148,10 +134,9 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
     };
     let image_base = base::prepare(project, base, Kind::Image, &set)?;
     if goal == Goal::Base {
-        return Ok(outcome);
+        return Ok(());
     }
     let sections: Vec<Section> = ours.iter().chain(&image_base.sections).cloned().collect();
-    let folder = project.out.join("profile");
     let request = profile::Request {
         root: &project.root,
         base,
@@ -159,86 +144,127 @@ pub fn run(project: &Project, options: &Options, goal: Goal) -> Result<Outcome> 
         compression_level: project.config.image.compression_level,
         extra_packages: &project.config.image.extra_packages,
     };
+    let scratch = project.cache.scratch("profile")?;
+    let folder = match (project.is_dry(), options.profile) {
+        (true, _) => scratch.path().join("profile"),
+        (false, Some(given)) => given.to_owned(),
+        (false, None) => project.out.join("profile"),
+    };
     profile::write(&request, &folder)?;
-    project
-        .progress
-        .note("profile", folder.display().to_string());
-    outcome.profile = Some(folder.clone());
+    if !project.is_dry() {
+        project
+            .progress
+            .note("profile", folder.display().to_string());
+        outcome.profile = Some(folder.clone());
+    }
     if goal == Goal::Profile {
-        return Ok(outcome);
+        return Ok(());
     }
 
-    let image = assemble(project, base, &image_base, sections, &folder, &built)?;
-    outcome.image = Some(image);
-    Ok(outcome)
-}
-
-fn assemble(
-    project: &Project,
-    base: Base,
-    ready: &Ready,
-    sections: Vec<Section>,
-    profile: &Path,
-    built: &[Built],
-) -> Result<Image> {
-    let def = ProfileDef::read(profile)?;
+    let def = ProfileDef::read(&folder)?;
     // packages of one version and name may differ from build to build: a cache of its own
     let cache_dir = project.cache.scratch("pacman")?;
     let pacman = Pacman {
         sections,
         cache_dir: cache_dir.path().to_path_buf(),
-        gpg_dir: ready.gpg_dir.clone(),
+        gpg_dir: image_base.gpg_dir.clone(),
     };
-    image::assemble(&image::Request {
+    outcome.image = image::assemble(&image::Request {
         project,
         base,
-        base_key: &ready.key,
+        base_key: &image_base.key,
         def: &def,
         pacman: &pacman,
-        built,
-    })
-}
-
-/// The clean root: `base-devel` and the user that builds.
-fn build_root(project: &Project, ready: &Ready) -> Result<BuildRoot> {
-    let pacman = Pacman {
-        sections: ready.sections.clone(),
-        cache_dir: project
-            .cache
-            .folder(&format!("pacman/{}", &ready.key[..16]))?,
-        gpg_dir: ready.gpg_dir.clone(),
-    };
-    let key = Key::new("build-root", 1).add("base", &ready.key).finish();
-    let log = project.cache.log("build-root")?;
-    let there = project.cache.lookup("build-root", &key).1;
-    let running = (!there).then(|| project.progress.start("base", "installing the build root"));
-    let (lower, _) = project.cache.entry("build-root", &key, |root| {
-        files::write(&log, "", 0o644)?;
-        pacman.install(root, &[BASE_DEVEL.to_owned()], &log)?;
-        add_builder(root)
+        built: &built,
+        engine: options.engine,
     })?;
-    if let Some(running) = running {
-        running.done("done");
-    }
-    Ok(BuildRoot { lower, pacman })
+    Ok(())
 }
 
-/// Adds the user `build` where the base has none.
-fn add_builder(root: &Path) -> Result<()> {
-    let id = makepkg::BUILDER;
-    let add = |name: &str, line: String, mode: u32| -> Result<()> {
-        let path = root.join("etc").join(name);
-        let text = files::read_to_string(&path).context("the build root has no accounts")?;
-        if text.lines().any(|l| l.starts_with("build:")) {
-            return Ok(());
-        }
-        files::write(&path, format!("{}\n{line}\n", text.trim_end()), mode)
+/// Builds our packages.
+fn build(
+    project: &Project,
+    base: Base,
+    build_base: &Ready,
+    options: &Options,
+) -> Result<Vec<Built>> {
+    let root = LazyRoot::new(project, build_base);
+    let programs = programs::build(project, options.programs)?;
+    let builder = Builder {
+        project,
+        base,
+        ready: build_base,
+        root: &root,
+        programs: &programs,
+        source_dir: options.source_dir,
     };
-    add(
-        "passwd",
-        format!("build:x:{id}:{id}::/build:/bin/bash"),
-        0o644,
-    )?;
-    add("group", format!("build:x:{id}:"), 0o644)?;
-    add("shadow", "build:!*:1::::::".into(), 0o600)
+    let scratch = project.cache.scratch("packages")?;
+    let prepared = builder.prepare_all(scratch.path())?;
+    base::hold(project, sources_set(base), &sources(&prepared))?;
+    // a new version of what a package links is a new input of it
+    let base_key = match base {
+        Base::Standin => build_base.key.clone(),
+        Base::Arch => {
+            let needs = packages::base_needs(&prepared);
+            let set = Set {
+                name: "build",
+                packages: &needs,
+                ours: &[],
+            };
+            base::prepare(project, base, Kind::Build, &set)?.key
+        }
+    };
+    builder.build_all(prepared, &base_key)
+}
+
+/// The sources of our packages as a set of `ezmail.lock`: one for each base, which pins its own.
+fn sources_set(base: Base) -> &'static str {
+    match base {
+        Base::Arch => "sources",
+        Base::Standin => "standin-sources",
+    }
+}
+
+fn sources(prepared: &[Prepared]) -> lock::Resolved {
+    let mut packages: Vec<lock::Package> = prepared
+        .iter()
+        .flat_map(|one| {
+            let sources = one.info.sources.iter().zip(&one.info.sha256sums);
+            sources.map(|(file, sum)| lock::Package {
+                name: format!("{}: {}", one.name, source_name(file)),
+                version: one.info.version.clone(),
+                repository: repo::NAME.into(),
+                file: file.clone(),
+                sha256: sum.clone(),
+            })
+        })
+        // what cargo makes of this checkout is no source that could be pinned
+        .filter(|package| package.sha256 != "SKIP")
+        .collect();
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    lock::Resolved {
+        date: base::arch::ArchiveDate::today(),
+        mirror: "packages/".into(),
+        packages,
+    }
+}
+
+/// The file that a source of a PKGBUILD is kept as: `NAME::URL`, or the URL's last part.
+fn source_name(source: &str) -> &str {
+    match source.split_once("::") {
+        Some((name, _)) => name,
+        None => source.rsplit('/').next().unwrap_or(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_has_the_name_of_its_file() {
+        assert_eq!(source_name("a.patch"), "a.patch");
+        assert_eq!(source_name("https://h/p/b-1.tar.gz"), "b-1.tar.gz");
+        assert_eq!(source_name("c.tar.gz::https://h/v1"), "c.tar.gz");
+    }
 }

@@ -82,8 +82,13 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str) -> Result<Self> {
-        let config: Self =
-            toml::from_str(text).map_err(|e| anyhow!("{}", e.to_string().trim_end()))?;
+        let config: Self = toml::from_str(text).map_err(|e| {
+            let message = e.to_string();
+            match nearest(&message) {
+                Some(name) => anyhow!("{}\ndid you mean '{name}'?", message.trim_end()),
+                None => anyhow!("{}", message.trim_end()),
+            }
+        })?;
         let level = config.image.compression_level;
         if !(1..=22).contains(&level) {
             return Err(anyhow!(
@@ -92,6 +97,19 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// The known name that is most like the unknown one which the message of a parser is about.
+fn nearest(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("unknown ")?;
+    let names: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let (unknown, known) = names.split_first()?;
+    let alike = |name: &&str| strsim::jaro_winkler(unknown, name);
+    let best = known
+        .iter()
+        .copied()
+        .max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    (alike(&best) > 0.8).then_some(best)
 }
 
 #[cfg(test)]
@@ -112,5 +130,6 @@ mod tests {
         insta::assert_snapshot!(error("base = \"debian\""));
         insta::assert_snapshot!(error("\n[image]\ncompresion_level = 3\n"));
         insta::assert_snapshot!(error("[image]\ncompression_level = 23\n"));
+        insta::assert_snapshot!(error("[arch]\narchive-date = \"2026/11/01\"\n"));
     }
 }

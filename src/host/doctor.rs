@@ -44,6 +44,14 @@ const fn tool(
     }
 }
 
+/// The command that installs the package of a program on that host; none for a program that building
+/// does not take.
+pub fn install_command(host: Host, program: &str) -> Option<String> {
+    let tool = TOOLS.iter().find(|tool| tool.name == program)?;
+    let packages: Vec<&str> = host.package(tool).split(' ').collect();
+    Some(format!("sudo {}", host.install_command(&packages)))
+}
+
 /// Every host tool: `ci/setup` installs what this list names.
 pub const TOOLS: &[Tool] = &[
     tool("cargo", "builds our own programs", "cargo", "rust"),

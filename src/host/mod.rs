@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod build;
+pub mod build_root;
 pub mod cache;
 pub mod cli;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod copy;
 pub mod dkim;
 pub mod doctor;
 pub mod embed;
+pub mod hint;
 pub mod image;
 pub mod makepkg;
 pub mod manifest;
@@ -26,3 +28,4 @@ pub mod rootfs;
 pub mod secrets;
 pub mod sources;
 pub mod srcinfo;
+pub mod worker;

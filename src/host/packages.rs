@@ -9,8 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     base::{Base, Ready},
+    build_root::LazyRoot,
     copy,
-    makepkg::{self, Build, BuildRoot},
+    makepkg::{self, Build},
     package::EXTENSION,
     pins::Pins,
     programs::{Programs, TARBALL},
@@ -22,6 +23,8 @@ use crate::util::{
     files,
     hash::{self, Key},
 };
+
+const STAGE: &str = "package";
 
 /// One package of ours, prepared for the chosen base.
 #[derive(Debug)]
@@ -59,8 +62,8 @@ pub struct Builder<'a> {
     pub base: Base,
     /// The base, for build roots.
     pub ready: &'a Ready,
-    /// The clean root.
-    pub root: &'a BuildRoot,
+    /// The clean root, made when the first package needs it.
+    pub root: &'a LazyRoot<'a>,
     /// Our own programs.
     pub programs: &'a Programs,
     /// `--source-dir`.
@@ -88,6 +91,7 @@ impl Builder<'_> {
     /// # Errors
     /// When one cannot be fetched or built; the error names it and its log.
     pub fn build_all(&self, prepared: Vec<Prepared>, base_key: &str) -> Result<Vec<Built>> {
+        self.project.progress.expect(STAGE, prepared.len());
         let infos: Vec<SrcInfo> = prepared.iter().map(|p| p.info.clone()).collect();
         let mut built: Vec<(usize, Built)> = Vec::new();
         let mut prepared: Vec<Option<Prepared>> = prepared.into_iter().map(Some).collect();
@@ -152,7 +156,7 @@ impl Builder<'_> {
         let (entry, _) = self.project.cache.entry("srcinfo", &key, |out| {
             let scratch = self.project.cache.scratch("srcinfo")?;
             let log = self.project.cache.log("srcinfo")?;
-            let build = Build::new(self.root, scratch.path(), folder, &log)?;
+            let build = Build::new(self.root.get()?, scratch.path(), folder, &log)?;
             files::write(&out.join("SRCINFO"), build.srcinfo()?, 0o644)
         })?;
         SrcInfo::parse(&files::read_to_string(&entry.join("SRCINFO"))?)
@@ -179,17 +183,27 @@ impl Builder<'_> {
         let progress = &self.project.progress;
         let title = format!("{} {}", one.name, one.info.version);
         let step = format!("packages/{}", one.name);
-        if !cache.lookup(&step, &key).1 {
-            let running = progress.start("package", format!("building {title}"));
-            let log = cache.log(&step)?;
-            files::write(&log, "", 0o644)?;
-            cache.entry(&step, &key, |out| self.make(&one, ours, out, &log))?;
-            running.done("built");
-        } else {
-            progress.note("package", format!("{title}: cached"));
-        }
-        let (entry, _) = cache.lookup(&step, &key);
         let mut made = Vec::new();
+        if self.project.is_dry() && !cache.lookup(&step, &key).1 {
+            progress.planned(STAGE, &format!("build {title}"));
+            return Ok(Built {
+                prepared: one,
+                files: made,
+                key,
+            });
+        }
+        let (entry, now) = cache.entry(&step, &key, |out| {
+            // before the step, of which it would look like a part
+            self.root.get()?;
+            let log = cache.log(&step)?;
+            let running = progress.start(STAGE, format!("building {title}"), Some(&log));
+            self.make(&one, ours, out, &log)?;
+            running.done("built");
+            Ok(())
+        })?;
+        if !now {
+            progress.cached(STAGE, &title);
+        }
         for file in fs::read_dir(&entry).with_context(|| format!("reading {}", entry.display()))? {
             made.push(file?.path());
         }
@@ -203,7 +217,7 @@ impl Builder<'_> {
 
     fn make(&self, one: &Prepared, ours: &[&Built], out: &Path, log: &Path) -> Result<()> {
         let scratch = self.project.cache.scratch(&one.name)?;
-        let build = Build::new(self.root, scratch.path(), &one.folder, log)?;
+        let build = Build::new(self.root.get()?, scratch.path(), &one.folder, log)?;
         let fetcher = Fetcher::new(
             &self.project.cache,
             self.source_dir,

@@ -78,12 +78,8 @@ impl Pacman {
     /// When a package is not to be had, a signature is missing or wrong, files conflict; the
     /// error carries what pacman said.
     pub fn install(&self, root: &Path, packages: &[String], log: &Path) -> Result<()> {
-        let network = self
-            .sections
-            .iter()
-            .any(|s| s.sig_level == SigLevel::Required);
         self.run_in(
-            &Sandbox::beside(root).network(network),
+            &Sandbox::beside(root).network(self.needs_network()),
             root,
             root,
             |words| {
@@ -93,6 +89,23 @@ impl Pacman {
         )?
         .log(log)
         .run()
+    }
+
+    /// Fetches the databases of the repositories into `root`, and nothing else.
+    ///
+    /// # Errors
+    /// When one is not to be had.
+    pub fn refresh(&self, root: &Path, log: &Path) -> Result<()> {
+        let sandbox = Sandbox::host().network(self.needs_network());
+        self.run_in(&sandbox, root, root, |words| words.push("-Sy".into()))?
+            .log(log)
+            .run()
+    }
+
+    fn needs_network(&self) -> bool {
+        self.sections
+            .iter()
+            .any(|s| s.sig_level == SigLevel::Required)
     }
 
     /// The pacman command line for `root`, run in `sandbox`; `words` adds the operation.
@@ -148,7 +161,8 @@ pub fn query(root: &Path) -> Result<Vec<(String, String)>> {
     Ok(parse_query(&text))
 }
 
-fn parse_query(text: &str) -> Vec<(String, String)> {
+/// What `pacman -Q` prints, and a `pkglist.x86_64.txt` of archiso has: `NAME VERSION` a line.
+pub fn parse_query(text: &str) -> Vec<(String, String)> {
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .map(|(name, version)| (name.to_owned(), version.trim().to_owned()))

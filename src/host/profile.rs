@@ -50,6 +50,7 @@ pub struct Request<'a> {
 /// When a template does not render or a file cannot be written; nothing is replaced then.
 pub fn write(request: &Request, out: &Path) -> Result<()> {
     let parent = out.parent().context("the profile's folder has no parent")?;
+    refuse_other(out)?;
     files::create_dir_all(parent)?;
     let scratch = tempfile::Builder::new()
         .prefix(".profile")
@@ -74,6 +75,24 @@ pub fn write(request: &Request, out: &Path) -> Result<()> {
     }
     fs::rename(&new, out).with_context(|| format!("putting {} in its place", out.display()))?;
     files::sync_folder(parent)
+}
+
+/// Refuses a folder whose content is not a profile: it would be replaced.
+fn refuse_other(out: &Path) -> Result<()> {
+    let is_empty = match fs::read_dir(out) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => true,
+        other => other
+            .with_context(|| format!("opening {}", out.display()))?
+            .next()
+            .is_none(),
+    };
+    if !is_empty && !out.join("profiledef.sh").is_file() {
+        bail!(
+            "{} has something else in it than a profile, which would replace it; name another folder",
+            out.display()
+        );
+    }
+    Ok(())
 }
 
 /// The packages that the checkout's profile asks for, and `extra` ones.
@@ -290,6 +309,25 @@ mod tests {
             );
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_with_something_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("letter"), "dear").unwrap();
+        let request = Request {
+            root: Path::new(env!("CARGO_MANIFEST_DIR")),
+            base: Base::Arch,
+            sections: &[],
+            compression_level: 9,
+            extra_packages: &[],
+        };
+        let error = write(&request, dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("something else in it than a profile"),
+            "{error}"
+        );
+        assert!(dir.path().join("letter").exists());
     }
 
     #[test]

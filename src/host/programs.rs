@@ -50,11 +50,17 @@ pub fn build(project: &Project, given: Option<&Path>) -> Result<Programs> {
         Some(folder) => PROGRAMS.iter().map(|p| (*p, folder.join(p))).collect(),
         None => by_cargo(project)?,
     };
-    let path = project.cache.folder("programs")?.join(TARBALL);
-    pack(&found, &path)?;
+    let scratch = project.cache.scratch("programs")?;
+    let packed = scratch.path().join(TARBALL);
+    pack(&found, &packed)?;
+    let sha256 = hash::sha256_file(&packed)?;
+    let (folder, _) = project.cache.entry("programs", &sha256, |out| {
+        let to = out.join(TARBALL);
+        std::fs::rename(&packed, &to).with_context(|| format!("keeping {}", to.display()))
+    })?;
     Ok(Programs {
-        sha256: hash::sha256_file(&path)?,
-        path,
+        path: folder.join(TARBALL),
+        sha256,
     })
 }
 
@@ -65,9 +71,16 @@ fn by_cargo(project: &Project) -> Result<Vec<(&'static str, PathBuf)>> {
     let bins = PROGRAMS.iter().flat_map(|p| ["--bin", p]);
     let command = cmd!(
         sh,
-        "cargo build --release --locked --quiet --message-format=json {bins...}"
+        "cargo build --release --locked --message-format=json-render-diagnostics {bins...}"
     );
-    let messages = Task::new("building our own programs with cargo", command).output()?;
+    let log = project.cache.log("cargo")?;
+    let running = project
+        .progress
+        .start("package", "building our own programs", Some(&log));
+    let messages = Task::new("building our own programs with cargo", command)
+        .log(&log)
+        .output()?;
+    running.done("built");
     executables(&messages)
 }
 

@@ -1,18 +1,22 @@
 //! One build: the checkout, its configuration, the cache and where results go.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{cache::Cache, config::Config, progress::Progress};
-use crate::util::{files, run::Task};
+use super::{base::lock, cache::Cache, config::Config, progress::Progress};
+use crate::util::{files, lock as file_lock, run::Task};
 
 /// This project's version: part of the ISO's name.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How long a build waits for another one that writes to the same folder.
+const PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// Everything a build step needs to know of its surroundings.
 #[derive(Debug)]
@@ -31,14 +35,23 @@ pub struct Project {
     pub epoch: u64,
     /// Whether the base is to be made anew from what its mirror has now.
     pub update: bool,
+    /// What to do where `ezmail.lock` says something else.
+    pub lock: lock::Mode,
+    _out: Option<File>,
 }
 
 impl Project {
-    /// Opens the project at `root`, or the one that the working folder is in.
+    /// Opens the project at `root`, or the one that the working folder is in. Waits while another
+    /// build writes to the same folder of results.
     ///
     /// # Errors
     /// When there is none, its `ezmail.toml` is wrong, or the cache is in use.
-    pub fn open(root: Option<&Path>, out: Option<&Path>, quiet: bool) -> Result<Self> {
+    pub fn open(
+        root: Option<&Path>,
+        out: Option<&Path>,
+        progress: Progress,
+        lock: lock::Mode,
+    ) -> Result<Self> {
         let root = match root {
             Some(root) => {
                 if !is_project(root) {
@@ -54,21 +67,52 @@ impl Project {
         let root = root
             .canonicalize()
             .with_context(|| format!("opening {}", root.display()))?;
-        let out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
-        files::create_dir_all(&out)?;
-        let out = out
-            .canonicalize()
-            .with_context(|| format!("opening {}", out.display()))?;
+        let config = Config::load(&root.join("ezmail.toml"))?;
+        let epoch = epoch(&root)?;
+        let mut out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
+        let mut out_lock = None;
+        if lock != lock::Mode::Look {
+            files::create_dir_all(&out)?;
+            out = out
+                .canonicalize()
+                .with_context(|| format!("opening {}", out.display()))?;
+            out_lock = Some(alone_in(&out, &progress)?);
+        }
         Ok(Self {
-            config: Config::load(&root.join("ezmail.toml"))?,
-            cache: Cache::open(&Cache::default_root()?)?,
-            progress: Progress::new(quiet),
-            epoch: epoch(&root)?,
+            cache: Cache::open(&Cache::default_root()?, &progress)?,
+            config,
+            progress,
+            epoch,
             update: false,
+            lock,
             root,
             out,
+            _out: out_lock,
         })
     }
+
+    /// Whether nothing is to be made: `--dry-run`.
+    pub fn is_dry(&self) -> bool {
+        self.lock == lock::Mode::Look
+    }
+}
+
+fn alone_in(out: &Path, progress: &Progress) -> Result<File> {
+    let path = out.join(".lock");
+    if let Some(lock) = file_lock::take(&path, Duration::ZERO)? {
+        return Ok(lock);
+    }
+    progress.note(
+        "out",
+        format!("another build writes to {}: waiting", out.display()),
+    );
+    file_lock::take(&path, PATIENCE)?.with_context(|| {
+        format!(
+            "another build has been writing to {} for six hours; end it, or name another folder with \
+             --out DIR",
+            out.display()
+        )
+    })
 }
 
 /// The nearest folder at or above `start` that is a checkout.

@@ -43,21 +43,31 @@ pub fn install(
     permissions(def, root)?;
     pacman.install(root, &def.packages, log)?;
     let packages = pacman::query(root)?;
-    let mut records = Vec::new();
-    for section in &pacman.sections {
-        let database = root.join(format!("var/lib/pacman/sync/{}.db", section.name));
-        for record in repo::read_database(&database, &section.name)? {
-            let installed = packages
-                .iter()
-                .any(|(n, v)| *n == record.name && *v == record.version);
-            if installed && !records.iter().any(|r: &Record| r.name == record.name) {
-                records.push(record);
+    version_files(root, base)?;
+    Installed::new(packages, pacman, root)
+}
+
+impl Installed {
+    /// Finds the records of `packages` in the databases that pacman keeps in `root`.
+    ///
+    /// # Errors
+    /// When a database cannot be read.
+    pub fn new(packages: Vec<(String, String)>, pacman: &Pacman, root: &Path) -> Result<Self> {
+        let mut records = Vec::new();
+        for section in &pacman.sections {
+            let database = root.join(format!("var/lib/pacman/sync/{}.db", section.name));
+            for record in repo::read_database(&database, &section.name)? {
+                let installed = packages
+                    .iter()
+                    .any(|(n, v)| *n == record.name && *v == record.version);
+                if installed && !records.iter().any(|r: &Record| r.name == record.name) {
+                    records.push(record);
+                }
             }
         }
+        records.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { packages, records })
     }
-    records.sort_by(|a, b| a.name.cmp(&b.name));
-    version_files(root, base)?;
-    Ok(Installed { packages, records })
 }
 
 fn give_to_root(root: &Path) -> Result<()> {

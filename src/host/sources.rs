@@ -123,6 +123,9 @@ impl<'a> Fetcher<'a> {
             .folder(&format!("apt/{}", &hash::sha256(&self.apt_sources)[..16]))?;
         let config = root.join("apt.conf");
         let stamp = root.join("updated");
+        let _alone = self
+            .cache
+            .lock("apt", "the list of Debian's source packages")?;
         if stamp.exists() {
             return Ok(config);
         }
@@ -241,7 +244,8 @@ mod tests {
     #[test]
     fn a_given_file_is_taken_and_a_wrong_one_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&dir.path().join("cache")).unwrap();
+        let progress = crate::host::progress::Progress::quiet();
+        let cache = Cache::open(&dir.path().join("cache"), &progress).unwrap();
         let given = dir.path().join("given");
         fs::create_dir(&given).unwrap();
         let source = Source::Debian {

@@ -1,7 +1,7 @@
-//! Locks: one process at a time.
+//! Locks: one process at a time, or many that share.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -22,12 +22,29 @@ use super::files;
 /// # Errors
 /// When it cannot be made.
 pub fn take(path: &Path, patience: Duration) -> Result<Option<File>> {
+    hold(path, patience, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// As [`take`], but others may share it: only who takes it alone is kept out.
+///
+/// # Errors
+/// As [`take`].
+pub fn share(path: &Path, patience: Duration) -> Result<Option<File>> {
+    hold(path, patience, FlockOperation::NonBlockingLockShared)
+}
+
+fn hold(path: &Path, patience: Duration, how: FlockOperation) -> Result<Option<File>> {
     files::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
     let what = || format!("locking {}", path.display());
-    let file = File::create(path).with_context(what)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .with_context(what)?;
     let begun = Instant::now();
     loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(&file, how) {
             Err(Errno::WOULDBLOCK) if begun.elapsed() < patience => {
                 thread::sleep(Duration::from_millis(100));
             }
@@ -48,9 +65,21 @@ mod tests {
         let first = take(&path, Duration::ZERO).unwrap();
         assert!(first.is_some());
         assert!(take(&path, Duration::from_millis(150)).unwrap().is_none());
+        assert!(share(&path, Duration::ZERO).unwrap().is_none());
         drop(first);
         assert!(take(&path, Duration::ZERO).unwrap().is_some());
         let wrong = take(&folder.path().join("a/lock/b"), Duration::ZERO);
         assert!(wrong.is_err());
+    }
+
+    #[test]
+    fn many_share_it_and_none_takes_it_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let shared = [share(&path, Duration::ZERO), share(&path, Duration::ZERO)];
+        assert!(shared.iter().all(|s| s.as_ref().unwrap().is_some()));
+        assert!(take(&path, Duration::ZERO).unwrap().is_none());
+        drop(shared);
+        assert!(take(&path, Duration::ZERO).unwrap().is_some());
     }
 }

@@ -4,8 +4,10 @@
 //! [`Task`]: quiet while all is well; when one fails, the error has the command line as a person
 //! would type it, how it ended, and the tail of what it said.
 
+mod foreground;
 mod lines;
 mod stream;
+mod tee;
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,7 +18,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+pub use foreground::Ended;
 pub use stream::Stream;
+pub use tee::set_verbose;
 
 /// How much of a failed command's output the error carries.
 const TAIL: u64 = 2048;
@@ -69,15 +73,17 @@ impl Task {
     /// When it cannot be started, ends by a signal, or exits with another status.
     pub fn status(mut self, accepted: &[i32]) -> Result<i32> {
         let mut output = self.open_log()?;
-        if let Some(log) = &self.log {
-            writeln!(output, "$ {}", shown(&self.command))
-                .with_context(|| format!("writing {}", log.display()))?;
-        }
+        self.write_command(&mut output)?;
         let start = output.stream_position()?;
-        self.command
-            .stdout(output.try_clone()?)
-            .stderr(output.try_clone()?);
-        let status = self.spawn_and_wait()?;
+        let status = match self.log.is_some() && tee::is_verbose() {
+            true => self.shown_and_logged(output.try_clone()?)?,
+            false => {
+                self.command
+                    .stdout(output.try_clone()?)
+                    .stderr(output.try_clone()?);
+                self.spawn_and_wait()?
+            }
+        };
         if let Some(code) = status.code().filter(|code| accepted.contains(code)) {
             return Ok(code);
         }
@@ -88,7 +94,7 @@ impl Task {
         bail!(self.failure(status, &tail))
     }
 
-    /// Runs the command and returns what it wrote to standard output.
+    /// Runs the command and returns what it wrote to standard output; a log gets the rest.
     ///
     /// # Errors
     /// As [`Task::run`], and when the output is not UTF-8.
@@ -106,10 +112,10 @@ impl Task {
     /// # Errors
     /// As [`Task::run`].
     pub fn bytes(mut self) -> Result<Vec<u8>> {
-        let (status, mut output, mut errors) = self.captured()?;
+        let (status, mut output, mut errors, start) = self.captured()?;
         if !status.success() {
             let length = errors.seek(SeekFrom::End(0))?;
-            errors.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+            errors.seek(SeekFrom::Start(start.max(length.saturating_sub(TAIL))))?;
             let mut tail = Vec::new();
             errors.read_to_end(&mut tail)?;
             bail!(self.failure(status, &tail));
@@ -128,9 +134,9 @@ impl Task {
     /// # Errors
     /// When it cannot be started.
     pub fn outcome(mut self) -> Result<Output> {
-        let (status, output, errors) = self.captured()?;
-        let read = |mut file: File| -> Result<Vec<u8>> {
-            file.rewind()?;
+        let (status, output, errors, start) = self.captured()?;
+        let read = |mut file: File, start: u64| -> Result<Vec<u8>> {
+            file.seek(SeekFrom::Start(start))?;
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)
                 .with_context(|| format!("{}: reading what it printed", self.what))?;
@@ -138,19 +144,30 @@ impl Task {
         };
         Ok(Output {
             status,
-            stdout: read(output)?,
-            stderr: read(errors)?,
+            stdout: read(output, 0)?,
+            stderr: read(errors, start)?,
         })
     }
 
-    /// How it ended, and the files with its standard output and standard error.
-    fn captured(&mut self) -> Result<(ExitStatus, File, File)> {
-        let errors = tempfile::tempfile().context("creating a temporary file")?;
+    /// How it ended, the files with its standard output and standard error, and where in the latter
+    /// its own words begin.
+    fn captured(&mut self) -> Result<(ExitStatus, File, File, u64)> {
+        let mut errors = self.open_log()?;
+        self.write_command(&mut errors)?;
+        let start = errors.stream_position()?;
         let output = tempfile::tempfile().context("creating a temporary file")?;
         self.command
             .stdout(output.try_clone()?)
             .stderr(errors.try_clone()?);
-        Ok((self.spawn_and_wait()?, output, errors))
+        Ok((self.spawn_and_wait()?, output, errors, start))
+    }
+
+    fn write_command(&self, to: &mut File) -> Result<()> {
+        match &self.log {
+            None => Ok(()),
+            Some(log) => writeln!(to, "$ {}", shown(&self.command))
+                .with_context(|| format!("writing {}", log.display())),
+        }
     }
 
     fn open_log(&self) -> Result<File> {

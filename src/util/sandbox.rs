@@ -3,7 +3,8 @@
 //!
 //! As root this is `unshare` with mount, PID, IPC, UTS and network namespaces; as an ordinary
 //! user a user namespace comes first (`unshare --map-auto --map-root-user`, which needs a range
-//! in `/etc/subuid`). Everything mounted inside is gone when the command ends.
+//! in `/etc/subuid`). Inside of such a namespace (see [`crate::host::worker`]) one is root already.
+//! Everything mounted inside is gone when the command ends.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -150,10 +151,12 @@ impl Sandbox {
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
     {
-        self.command_as(rustix::process::geteuid().is_root(), program, args)
+        let is_root = rustix::process::geteuid().is_root();
+        self.command_as(is_root, is_root && !in_user_namespace(), program, args)
     }
 
-    fn command_as<I, S>(&self, is_root: bool, program: &str, args: I) -> Command
+    /// `of_host`: root of the host itself, not of a user namespace.
+    fn command_as<I, S>(&self, is_root: bool, of_host: bool, program: &str, args: I) -> Command
     where
         I: IntoIterator<Item = S>,
         S: AsRef<OsStr>,
@@ -179,7 +182,7 @@ impl Sandbox {
         command.arg(self.root.as_deref().unwrap_or(Path::new("/")));
         if let Some(Overlay { lower, upper, work }) = &self.lower {
             // in a user namespace overlayfs keeps its marks in user.* attributes
-            command.arg(if is_root {
+            command.arg(if of_host {
                 "noatime"
             } else {
                 "noatime,userxattr"
@@ -273,6 +276,18 @@ impl Sandbox {
     }
 }
 
+/// Whether the user ids of this process are not the host's own (user_namespaces(7)).
+fn in_user_namespace() -> bool {
+    // without /proc there is no sandbox either
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    is_mapped(&map)
+}
+
+fn is_mapped(uid_map: &str) -> bool {
+    let words: Vec<&str> = uid_map.split_whitespace().collect();
+    words != ["0", "0", "4294967295"]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,10 +295,18 @@ mod tests {
 
     #[test]
     fn an_ordinary_user_gets_a_user_namespace() {
-        let command = Sandbox::host().command_as(false, "id", ["-u"]);
+        let command = Sandbox::host().command_as(false, false, "id", ["-u"]);
         assert!(shown(&command).starts_with("unshare --map-auto --map-root-user --mount"));
-        let command = Sandbox::host().command_as(true, "id", ["-u"]);
+        let command = Sandbox::host().command_as(true, true, "id", ["-u"]);
         assert!(!shown(&command).contains("--map-root-user"));
+    }
+
+    #[test]
+    fn a_user_namespace_is_recognised() {
+        assert!(!is_mapped("         0          0 4294967295\n"));
+        assert!(is_mapped(
+            "         0       1000          1\n         1     100000      65536\n"
+        ));
     }
 
     #[test]

@@ -13,7 +13,10 @@ use std::{
 
 use anyhow::Result;
 use ezmail::host::{
-    base::arch::{self, Answer, Config, Prepared, lock},
+    base::{
+        arch::{self, Answer, Config, Prepared},
+        lock::{self, Mode},
+    },
     pacman::{self, Pacman},
 };
 use world::{World, there};
@@ -351,13 +354,14 @@ fn the_lock_holds_the_versions() {
         ]
     );
     let path = world.path(lock::FILE);
+    let none: [String; 0] = [];
     assert_eq!(
-        lock::hold(&path, "image", &first).unwrap(),
-        lock::Held::Written
+        lock::hold(&path, "image", &first, Mode::Renew).unwrap(),
+        none
     );
     assert_eq!(
-        lock::hold(&path, "image", &first).unwrap(),
-        lock::Held::Same
+        lock::hold(&path, "image", &first, Mode::Locked).unwrap(),
+        none
     );
 
     let root = install(&world, &config).unwrap();
@@ -368,7 +372,7 @@ fn the_lock_holds_the_versions() {
     world.keys.sign(&newer, &world.packager);
     world.databases();
     let second = resolve(&prepared).unwrap();
-    let error = lock::hold(&path, "image", &second).unwrap_err();
+    let error = lock::hold(&path, "image", &second, Mode::Locked).unwrap_err();
     assert!(error.downcast_ref::<lock::Mismatch>().is_some());
     let said = world
         .plain(&text(&error))
@@ -376,10 +380,10 @@ fn the_lock_holds_the_versions() {
         .replace(&first.date.to_string(), "TODAY");
     insta::assert_snapshot!(said);
 
-    let changed = lock::update(&path, "image", &second).unwrap();
+    let changed = lock::hold(&path, "image", &second, Mode::Renew).unwrap();
     assert_eq!(changed, ["hello 2-1 is locked, 3-1 is offered"]);
     assert_eq!(
-        lock::hold(&path, "image", &second).unwrap(),
-        lock::Held::Same
+        lock::hold(&path, "image", &second, Mode::Locked).unwrap(),
+        none
     );
 }

@@ -8,8 +8,10 @@ use std::{
 use anyhow::{Context, Result};
 use ezmail::{
     host::{
+        base::lock::Mode,
         build::{self, Goal, Options},
         copy,
+        progress::Progress,
         project::Project,
     },
     util::{files, run::Task},
@@ -31,13 +33,14 @@ const SMTPD: &str = "usr/bin/smtpd";
 pub fn volume(folder: &Path) -> Result<PathBuf> {
     let checkout = folder.join("stock");
     without_the_patch(&checkout)?;
-    let project = Project::open(Some(&checkout), None, false)?;
+    let project = Project::open(Some(&checkout), None, Progress::detect(), Mode::Renew)?;
     let programs = Path::new(env!("CARGO_BIN_EXE_ezmail"))
         .parent()
         .context("cargo's folder")?;
     let options = Options {
         source_dir: None,
         programs: Some(programs),
+        ..Options::default()
     };
     let outcome = build::run(&project, &options, Goal::Packages)?;
     let package = outcome

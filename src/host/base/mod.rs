@@ -4,23 +4,32 @@
 //! Arch Linux, or a local mirror of the same layout composed from Debian.
 
 pub mod arch;
+pub mod lock;
 pub mod standin;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::standin::Kind;
 use super::{
     config::BaseChoice,
     pacman::{Pacman, Section, SigLevel},
     project::Project,
+    repo,
 };
 use crate::util::{files, hash, size::size};
 
+const STAGE: &str = "base";
+
+/// `--dry-run` cannot know what follows from what is not there yet.
+#[derive(Debug, thiserror::Error)]
+#[error("what follows is known when that is done")]
+pub struct PlanEnds;
+
 /// A base that was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Base {
     /// Arch Linux's official mirrors.
@@ -81,7 +90,7 @@ pub fn choose(project: &Project) -> Result<Base> {
         }
     };
     let line = line.strip_prefix("base: ").unwrap_or(&line);
-    project.progress.note("base", line);
+    project.progress.note(STAGE, line);
     Ok(base)
 }
 
@@ -113,11 +122,15 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
         packages,
         ours,
     } = set;
-    let running = project
-        .progress
-        .start("base", format!("reaching Arch's mirrors ({name})"));
+    let log = project.cache.log("base-arch")?;
+    let running = project.progress.start(
+        STAGE,
+        format!("reaching Arch's mirrors ({name})"),
+        Some(&log),
+    );
     let cache = project.cache.folder("base/arch")?;
-    let log = project.cache.log("base/arch")?;
+    // downloads and the keyring are one build's at a time
+    let alone = project.cache.lock("base/arch", "the Arch base")?;
     let prepared = arch::prepare(&arch_config(project)?, &cache, &log)?;
     let pacman = Pacman {
         sections: ours.iter().chain(&prepared.sections).cloned().collect(),
@@ -126,19 +139,13 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
     };
     let work = project.cache.scratch("resolve")?;
     let resolved = arch::resolve(&prepared, &pacman, packages, work.path(), &log)?;
-    let lock = project.root.join(arch::lock::FILE);
-    if project.update {
-        for line in arch::lock::update(&lock, name, &resolved)? {
-            project.progress.note("base", line);
-        }
-    } else {
-        arch::lock::hold(&lock, name, &resolved)?;
-    }
+    drop(alone);
     running.done(format!(
         "{} packages from {}",
         resolved.packages.len(),
         prepared.mirror
     ));
+    hold(project, name, &resolved)?;
     let mut key = hash::Key::new("arch", 1);
     for package in &resolved.packages {
         key.add(&package.name, &package.version)
@@ -152,42 +159,65 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
     })
 }
 
-fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
-    let key = standin::key(kind, &project.root)?.finish();
-    let step = format!("base/{}", kind.repo());
-    let (mut out, mut there) = project.cache.lookup(&step, &key);
-    if there && project.update {
-        files::remove_dir_all(&out)?;
-        there = false;
+/// Holds a set against `ezmail.lock`, and tells of what differs.
+///
+/// # Errors
+/// With `--locked`, when something does.
+pub fn hold(project: &Project, set: &str, resolved: &lock::Resolved) -> Result<()> {
+    let path = project.root.join(lock::FILE);
+    let differences = lock::hold(&path, set, resolved, project.lock)?;
+    let Some(more) = differences.len().checked_sub(1) else {
+        return Ok(());
+    };
+    for line in differences.iter().take(lock::TOLD) {
+        project.progress.note("lock", format!("{set}: {line}"));
     }
-    if there {
+    if more >= lock::TOLD {
+        let rest = differences.len() - lock::TOLD;
         project
             .progress
-            .note("base", format!("{}: cached", kind.repo()));
-    } else {
-        let running = project
-            .progress
-            .start("base", format!("composing {} from Debian", kind.repo()));
-        let log = project.cache.log(&step)?;
-        files::write(&log, "", 0o644)?;
-        let work = project.cache.scratch("compose")?;
-        let mut made = None;
-        (out, _) = project.cache.entry(&step, &key, |out| {
-            made = Some(standin::compose(&standin::Request {
-                kind,
-                work: work.path(),
-                out,
-                log: &log,
-                project: &project.root,
-                source_date_epoch: super::makepkg::PACKAGE_EPOCH,
-            })?);
-            Ok(())
-        })?;
-        running.done(made.map_or_else(String::new, |m| {
-            format!("{} packages, {}", m.packages, size(m.bytes))
-        }));
+            .note("lock", format!("{set}: and {rest} more"));
     }
+    Ok(())
+}
+
+fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
     let name = kind.repo();
+    let key = standin::key(kind, &project.root)?.finish();
+    let step = format!("base/{name}");
+    let there = project.cache.lookup(&step, &key).1;
+    if there && !project.update {
+        project.progress.cached(STAGE, name);
+    } else if project.is_dry() {
+        let what = format!("compose {name} from Debian");
+        project.progress.planned(STAGE, &what);
+        return Err(PlanEnds.into());
+    }
+    let compose = |out: &Path| -> Result<()> {
+        let log = project.cache.log(&step)?;
+        let running =
+            project
+                .progress
+                .start(STAGE, format!("composing {name} from Debian"), Some(&log));
+        let work = project.cache.scratch("compose")?;
+        running.watch(&work.path().join("composition.tar"), None);
+        let made = standin::compose(&standin::Request {
+            kind,
+            work: work.path(),
+            out,
+            log: &log,
+            project: &project.root,
+            source_date_epoch: super::makepkg::PACKAGE_EPOCH,
+        })?;
+        running.done(format!("{} packages, {}", made.packages, size(made.bytes)));
+        Ok(())
+    };
+    let out = match there && project.update {
+        true => project.cache.replace(&step, &key, compose)?,
+        false => project.cache.entry(&step, &key, compose)?.0,
+    };
+    let database = out.join(format!("os/x86_64/{name}.db"));
+    hold(project, name, &composed(&database, name)?)?;
     Ok(Ready {
         sections: vec![Section {
             name: name.into(),
@@ -196,8 +226,29 @@ fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
         }],
         gpg_dir: None,
         // what was composed, not what it was asked for: Debian's archive moves
-        key: hash::sha256_file(&out.join(format!("os/x86_64/{name}.db")))?,
+        key: hash::sha256_file(&database)?,
         apt_sources: files::read_to_string(&apt_sources(&out))?,
+    })
+}
+
+/// What a stand-in is made of, for `ezmail.lock`.
+fn composed(database: &Path, repository: &str) -> Result<lock::Resolved> {
+    let records = repo::read_database(database, repository)?;
+    let mut packages: Vec<lock::Package> = records
+        .into_iter()
+        .map(|record| lock::Package {
+            name: record.name,
+            version: record.version,
+            repository: record.repository,
+            file: record.file,
+            sha256: record.sha256,
+        })
+        .collect();
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(lock::Resolved {
+        date: arch::ArchiveDate::today(),
+        mirror: format!("Debian {}", standin::sources::SUITE),
+        packages,
     })
 }
 

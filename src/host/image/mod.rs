@@ -1,6 +1,8 @@
-//! The ISO, assembled natively: the same steps, layout and options as mkarchiso v88.
+//! The ISO, with its checksum and manifest.
 
 mod efi;
+mod mkarchiso;
+mod native;
 mod tree;
 mod xorriso;
 
@@ -10,8 +12,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use xshell::{Shell, cmd};
 
 use super::{
     base::Base,
@@ -20,9 +22,30 @@ use super::{
     pacman::Pacman,
     profile::ProfileDef,
     project::{Project, VERSION},
-    rootfs, secrets,
+    rootfs,
 };
-use crate::util::{files, hash, hash::Key, run::Task, size::size};
+use crate::util::{files, hash, hash::Key};
+
+const STAGE: &str = "image";
+
+/// Who puts an ISO together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// This program, on any Linux host.
+    #[default]
+    Native,
+    /// Upstream's mkarchiso, which must be installed. Its ISO has no place for answers.
+    Mkarchiso,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Mkarchiso => "mkarchiso",
+        }
+    }
+}
 
 /// What an ISO is made from.
 #[derive(Debug)]
@@ -39,6 +62,8 @@ pub struct Request<'a> {
     pub pacman: &'a Pacman,
     /// Our packages.
     pub built: &'a [Built],
+    /// Who puts it together.
+    pub engine: Engine,
 }
 
 /// A finished ISO.
@@ -57,67 +82,33 @@ pub struct Image {
     modified: u64,
 }
 
-/// Makes the ISO with its checksum and manifest, unless the one in place has the same inputs.
+/// Makes the ISO with its checksum and manifest, unless the one in place has the same inputs; none
+/// with `--dry-run` where it would be made.
 ///
 /// # Errors
 /// When a step fails: what is in place stays as it was.
-pub fn assemble(request: &Request) -> Result<Image> {
-    let project = request.project;
-    let path = project.out.join(request.def.file_name());
-    let stamp = project
-        .out
-        .join(format!(".{}.stamp.json", request.def.file_name()));
+pub fn assemble(request: &Request) -> Result<Option<Image>> {
+    let Request { project, def, .. } = request;
+    let name = def.file_name();
+    let path = project.out.join(&name);
+    let stamp = project.out.join(format!(".{name}.stamp.json"));
     let key = key(request)?;
     if let Some(image) = in_place(&stamp, &path, &key) {
-        project
-            .progress
-            .note("image", format!("{}: up to date", request.def.file_name()));
-        return Ok(image);
+        project.progress.cached(STAGE, &name);
+        return Ok(Some(image));
+    }
+    if project.is_dry() {
+        project.progress.planned(STAGE, &format!("make {name}"));
+        return Ok(None);
     }
     let scratch = project.cache.scratch("image")?;
-    let work = scratch.path();
     let log = project.cache.log("image")?;
-    files::write(&log, "", 0o644)?;
-
-    let root = work.join("airootfs");
-    files::create_dir_all(&root)?;
-    let running = project
-        .progress
-        .start("image", "installing the root file system");
-    let installed = rootfs::install(request.def, request.pacman, &root, request.base, &log)?;
-    running.done(format!("{} packages", installed.packages.len()));
-
-    let running = project
-        .progress
-        .start("image", "cleaning and scanning for secrets");
-    let iso = work.join("iso");
-    let tree = tree::Tree {
-        def: request.def,
-        root: &root,
-        iso: &iso,
-        epoch: project.epoch,
+    let new = project.out.join(format!(".{name}.new"));
+    let installed = match request.engine {
+        Engine::Native => native::write(request, scratch.path(), &new, &log)?,
+        Engine::Mkarchiso => mkarchiso::write(request, scratch.path(), &new, &log)?,
     };
-    tree.write(&installed.packages, request.base)?;
-    rootfs::clean(&root, project.epoch)?;
-    secrets::scan(&root)?;
-    running.done("none found");
-
-    let running = project
-        .progress
-        .start("image", "compressing the root file system");
-    let squashfs = squashfs(request.def, &root, &iso, project.epoch, &log)?;
-    running.done(size(squashfs));
-
-    let running = project.progress.start("image", "writing the ISO");
-    tree.settle_times()?;
-    let efi = efi::write(request.def, &root, &iso, work, project.epoch, &log)?;
-    let new = project
-        .out
-        .join(format!(".{}.new", request.def.file_name()));
-    xorriso::write(request.def, &iso, &efi, &new, project.epoch, &log)?;
     let (sha256, bytes) = finish(&new, &path)?;
-    running.done(size(bytes));
-
     let image = Image {
         size: bytes,
         sha256,
@@ -129,14 +120,15 @@ pub fn assemble(request: &Request) -> Result<Image> {
     describe(request, &image, installed)?;
     let text = serde_json::to_string_pretty(&image).context("describing the image")?;
     files::write(&stamp, text, 0o644)?;
-    Ok(image)
+    Ok(Some(image))
 }
 
 /// Hash of everything that goes into an ISO.
 fn key(request: &Request) -> Result<String> {
-    let mut key = Key::new("image", 1);
+    let mut key = Key::new("image", 2);
     key.add("version", VERSION)
         .add("base", request.base_key)
+        .add("engine", request.engine.name())
         .add("epoch", request.project.epoch.to_le_bytes())
         .add_tree("profile", &request.def.folder)?;
     for built in request.built {
@@ -162,28 +154,6 @@ fn modified(path: &Path) -> Result<u64> {
         .duration_since(std::time::UNIX_EPOCH)
         .context("a file from before 1970")?
         .as_secs())
-}
-
-fn squashfs(def: &ProfileDef, root: &Path, iso: &Path, epoch: u64, log: &Path) -> Result<u64> {
-    let folder = iso.join(&def.install_dir).join("x86_64");
-    files::create_dir_all(&folder)?;
-    let target = folder.join("airootfs.sfs");
-    let sh = Shell::new().context("opening the working folder")?;
-    let options = &def.squashfs_options;
-    let command = cmd!(
-        sh,
-        "mksquashfs {root} {target} -noappend {options...} -no-progress -quiet"
-    )
-    .env("SOURCE_DATE_EPOCH", epoch.to_string());
-    Task::new("compressing the root file system", command)
-        .log(log)
-        .run()?;
-    files::write(
-        &folder.join("airootfs.sha512"),
-        rootfs::sha512_line(&target)?,
-        0o644,
-    )?;
-    Ok(target.metadata().context("reading the squashfs")?.len())
 }
 
 /// Syncs the new ISO, puts it in its place and returns its checksum and size.

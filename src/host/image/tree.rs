@@ -36,9 +36,9 @@ impl Tree<'_> {
             rootfs::package_list(packages),
             0o644,
         )?;
-        let uuid = uuid(self.epoch)?;
         files::create_dir_all(&self.iso.join("boot/grub"))?;
-        files::write(&self.iso.join(format!("boot/{uuid}.uuid")), "", 0o644)?;
+        let search = search_file(self.epoch)?;
+        files::write(&self.iso.join(&search[1..]), "", 0o644)?;
         files::write(
             &self.iso.join("boot/grub/grubenv"),
             self.grubenv(true)?,
@@ -46,6 +46,11 @@ impl Tree<'_> {
         )?;
         rootfs::boot_files(self.root, &dir.join("boot/x86_64"))?;
         self.microcode(&dir)?;
+        let loopback = self.def.folder.join("grub/loopback.cfg");
+        if loopback.exists() {
+            let text = self.filled(&files::read_to_string(&loopback)?)?;
+            files::write(&self.iso.join("boot/grub/loopback.cfg"), text, 0o644)?;
+        }
         if self.boots("bios.syslinux") {
             self.syslinux()?;
         }
@@ -157,6 +162,7 @@ impl Tree<'_> {
         let text = text
             .replace("%ARCHISO_LABEL%", &self.def.iso_label)
             .replace("%ARCHISO_UUID%", &uuid(self.epoch)?)
+            .replace("%ARCHISO_SEARCH_FILENAME%", &search_file(self.epoch)?)
             .replace("%INSTALL_DIR%", &self.def.install_dir)
             .replace("%ARCH%", "x86_64");
         Ok(text)
@@ -171,11 +177,7 @@ impl Tree<'_> {
             let _ = writeln!(text, "ARCHISO_LABEL={}", self.def.iso_label);
             let _ = writeln!(text, "INSTALL_DIR={}", self.def.install_dir);
             let _ = writeln!(text, "ARCH=x86_64");
-            let _ = writeln!(
-                text,
-                "ARCHISO_SEARCH_FILENAME=/boot/{}.uuid",
-                uuid(self.epoch)?
-            );
+            let _ = writeln!(text, "ARCHISO_SEARCH_FILENAME={}", search_file(self.epoch)?);
         }
         let fill = 1024_usize
             .checked_sub(text.len())
@@ -210,6 +212,11 @@ pub fn uuid(epoch: u64) -> Result<String> {
     let seconds = i64::try_from(epoch).context("SOURCE_DATE_EPOCH is too large")?;
     let time = jiff::Timestamp::from_second(seconds).context("SOURCE_DATE_EPOCH is too large")?;
     Ok(time.strftime("%Y-%m-%d-%H-%M-%S-00").to_string())
+}
+
+/// The file by which the medium is found, where its UUID is not.
+fn search_file(epoch: u64) -> Result<String> {
+    Ok(format!("/boot/{}.uuid", uuid(epoch)?))
 }
 
 fn copy_file(from: &Path, to: &Path) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! [`answers`] is what `base = "auto"` asks; [`prepare`] finds a mirror and a keyring that is
 //! both current and vouched for by the host's; [`resolve`] says what packages a list comes to,
-//! and [`lock`] keeps that from one build to the next.
+//! and [`lock`](super::lock) keeps that from one build to the next.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,6 @@ use anyhow::{Context, Result};
 mod database;
 mod date;
 mod keyring;
-pub mod lock;
 mod mirrors;
 mod resolve;
 mod signature;

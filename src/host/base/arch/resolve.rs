@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use super::{
-    ArchiveDate, Prepared, database,
-    lock::{Package, Resolved},
+use super::{ArchiveDate, Prepared, database};
+use crate::{
+    host::{
+        base::lock::{Package, Resolved},
+        pacman::Pacman,
+    },
+    util::sandbox::Sandbox,
 };
-use crate::{host::pacman::Pacman, util::sandbox::Sandbox};
 
 /// Lines of pacman's that start with this are ours.
 const MARK: &str = "ezmail-target";

@@ -1,28 +1,29 @@
 //! The command line of `ezmail`.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+mod build;
+mod cache;
+
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use self::{
+    build::{BuildArgs, ImageArgs, ProfileArgs, Wanted},
+    cache::CacheArgs,
+};
 use super::{
-    build::{self, Goal, Options, Outcome},
-    cache::Cache,
-    config::BaseChoice,
+    build::Goal,
     dkim,
     doctor::{self, Host},
     embed::{self, ChecksumArgs, EmbedArgs},
-    project::Project,
     qemu,
 };
 use crate::{
     answers::{self, command::AnswersCommand},
     programs,
-    util::{files, size::size},
+    util::files,
 };
 
 /// From one answers file to a running personal mail server: builds, checks and boots the image.
@@ -42,32 +43,47 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   ezmail doctor                     what this host lacks, and how to install it
-  sudo ezmail image                 the ISO, from sources to out/
-  sudo ezmail image --base standin  the same on packages of Debian, for trying
+  ezmail build                      the ISO, from sources to out/
+  ezmail build --base standin       the same on packages of Debian, for trying
   ezmail boot out/ezmail-*.iso      run it in QEMU
   ezmail embed answers.toml my.iso  the answers into the image
 
 Exit status: 0 done, 1 failed or wrong command line; 'ezmail boot' has more.";
 
+const BUILD_EXAMPLES: &str = "\
+Examples:
+  ezmail build
+  ezmail build --dry-run              what would be done
+  ezmail build --locked --json        in CI
+  ezmail build --engine mkarchiso     by upstream's mkarchiso
+
+Logs: logs/latest/ in the cache, a file for each step. Exit status: 0 done,
+1 failed or wrong command line, 130 interrupted.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compose the package base, or reach Arch's mirrors
-    Base {
-        #[command(flatten)]
-        args: BuildArgs,
-        /// Take what the mirror has now: compose the stand-in anew, renew ezmail.lock
-        #[arg(long)]
-        update: bool,
-    },
-    /// Build our packages from source, each in a clean root
+    /// Build the bootable ISO: all stages, each from what came before it
+    ///
+    /// What an earlier build made of the same inputs is taken again, and a build
+    /// that was interrupted goes on where it was. An ordinary user may build, and
+    /// gets the same bits as root.
+    #[command(visible_aliases = ["image", "iso"], after_help = BUILD_EXAMPLES)]
+    Build(ImageArgs),
+    /// Take what the base's mirror has now: ezmail.lock is renewed
+    ///
+    /// Prints what changes; with --dry-run it prints that alone.
+    Update(BuildArgs),
+    /// Only compose the package base, or reach Arch's mirrors
+    Base(BuildArgs),
+    /// Only build our packages from source, each in a clean root
     Packages(BuildArgs),
-    /// Write the pacman repository over our packages
+    /// Only write the pacman repository over our packages
     Repo(BuildArgs),
-    /// Render the archiso profile, which upstream's mkarchiso takes too
-    Profile(BuildArgs),
-    /// Assemble the bootable ISO, with its checksum and manifest
-    #[command(visible_alias = "iso")]
-    Image(BuildArgs),
+    /// Only render the archiso profile, which upstream's mkarchiso takes too
+    #[command(after_help = "\
+Examples:
+  ezmail profile -o /tmp/profile && sudo mkarchiso -v -o /tmp /tmp/profile")]
+    Profile(ProfileArgs),
     /// The answers file: an example, its check, its reference
     #[command(subcommand)]
     Answers(AnswersCommand),
@@ -91,7 +107,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Delete the cache of build results
+    Cache(CacheArgs),
+    /// Delete all that is kept of earlier builds
     Clean {
         /// Delete without asking (the cache only costs time to make again)
         #[arg(long)]
@@ -123,43 +140,18 @@ Examples:
     },
 }
 
-/// What every building command takes.
-#[derive(Debug, Args)]
-struct BuildArgs {
-    /// Where distribution packages come from [default: auto, or ezmail.toml's]
-    #[arg(long, value_enum)]
-    base: Option<BaseChoice>,
-    /// The checkout [default: the one around the working folder]
-    #[arg(long, value_name = "DIR")]
-    project: Option<PathBuf>,
-    /// Where results go [default: out/ in the checkout]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Look for sources in this folder before fetching them
-    #[arg(long, value_name = "DIR")]
-    source_dir: Option<PathBuf>,
-    /// Take our own programs from this folder instead of building them
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
-    /// Print nothing but errors
-    #[arg(long, short)]
-    quiet: bool,
-    /// Print what was made as JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs the program; standard output has results, standard error the rest.
 ///
 /// # Errors
 /// Whatever the command returns; the caller prints it.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Command::Base { args, update } => build(&args, Goal::Base, update),
-        Command::Packages(args) => build(&args, Goal::Packages, false),
-        Command::Repo(args) => build(&args, Goal::Repo, false),
-        Command::Profile(args) => build(&args, Goal::Profile, false),
-        Command::Image(args) => build(&args, Goal::Image, false),
+        Command::Base(args) => Wanted::stage(&args, Goal::Base).run(),
+        Command::Packages(args) => Wanted::stage(&args, Goal::Packages).run(),
+        Command::Repo(args) => Wanted::stage(&args, Goal::Repo).run(),
+        Command::Profile(args) => Wanted::profile(&args).run(),
+        Command::Build(args) => Wanted::image(&args).run(),
+        Command::Update(args) => Wanted::update(&args).run(),
         Command::Answers(command) => answers::command::run(command),
         Command::HashPassword { console } => answers::command::hash_password(console),
         Command::Dkim(command) => dkim::run(command),
@@ -167,7 +159,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Checksum(args) => embed::args::checksum(&args),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
-        Command::Clean { yes } => clean(yes),
+        Command::Cache(args) => cache::cache(&args),
+        Command::Clean { yes } => cache::clean(yes),
         Command::Completions { shell, program } => {
             programs::print_completion(&program, shell).map(|()| ExitCode::SUCCESS)
         }
@@ -178,48 +171,6 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-fn build(args: &BuildArgs, goal: Goal, update: bool) -> Result<ExitCode> {
-    let mut project = Project::open(
-        args.project.as_deref(),
-        args.out.as_deref(),
-        args.quiet || args.json,
-    )?;
-    project.update = update;
-    if let Some(base) = args.base {
-        project.config.base = base;
-    }
-    let options = Options {
-        source_dir: args.source_dir.as_deref(),
-        programs: args.programs.as_deref(),
-    };
-    let outcome = build::run(&project, &options, goal)?;
-    if args.json {
-        let text = serde_json::to_string_pretty(&outcome).context("writing the result")?;
-        println!("{text}");
-    } else if !args.quiet {
-        println!("{}", summary(&project, &outcome, goal));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The one line that says what was made.
-fn summary(project: &Project, outcome: &Outcome, goal: Goal) -> String {
-    let seconds = project.progress.elapsed().as_secs_f64();
-    let what = match (&outcome.image, &outcome.profile, &outcome.repo) {
-        (Some(image), ..) => format!(
-            "{} ({}, {} packages, sha256 {})",
-            image.path.display(),
-            size(image.size),
-            image.packages,
-            image.sha256
-        ),
-        (_, Some(path), _) | (_, _, Some(path)) => path.display().to_string(),
-        _ if goal == Goal::Packages => format!("{} packages", outcome.packages.len()),
-        _ => format!("{} base", outcome.base.name()),
-    };
-    format!("ezmail: ready in {seconds:.1} s: {what}")
 }
 
 fn diagnose(json: bool) -> Result<ExitCode> {
@@ -239,36 +190,6 @@ fn diagnose(json: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn clean(yes: bool) -> Result<ExitCode> {
-    let root = Cache::default_root()?;
-    if !root.join("lock").is_file() {
-        println!("ezmail: there is no cache at {}", root.display());
-        return Ok(ExitCode::SUCCESS);
-    }
-    if !yes {
-        println!(
-            "ezmail: the cache is {}; delete it with 'ezmail clean --yes'",
-            root.display()
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
-    // holding the lock keeps a build from using what goes away
-    let cache = Cache::open(&root)?;
-    remove_all_but_lock(cache.root())?;
-    println!("ezmail: {} is empty now", root.display());
-    Ok(ExitCode::SUCCESS)
-}
-
-fn remove_all_but_lock(root: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
-        let path = entry?.path();
-        if path.is_dir() && !path.is_symlink() {
-            files::remove_dir_all(&path)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

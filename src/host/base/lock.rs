@@ -1,8 +1,8 @@
 //! `ezmail.lock`: which packages of the distribution a build takes, to the byte.
 //!
-//! The first build writes what was resolved; the later ones get exactly that or stop. An image
-//! and the root that packages are built in are resolved by themselves, so the file has a *set*
-//! for each.
+//! Every build holds what it takes against the file. Where they differ it tells of it and writes what
+//! it took; with `--locked` it stops. An image and the root that packages are built in are resolved by
+//! themselves, so the file has a *set* for each, and one for the sources of our own packages.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::ArchiveDate;
+use super::arch::ArchiveDate;
 use crate::util::files;
 
 /// The file's usual name, beside `ezmail.toml`.
@@ -22,7 +22,7 @@ pub const FILE: &str = "ezmail.lock";
 const FORMAT: u32 = 1;
 
 /// How many differences a message tells of.
-const TOLD: usize = 12;
+pub(super) const TOLD: usize = 12;
 
 /// One package, down to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Package {
 pub struct Resolved {
     /// The day of the archive, or that on which the mirror was asked (UTC).
     pub date: ArchiveDate,
-    /// The `Server` line that was asked.
+    /// The `Server` line that was asked, or what else the packages are from.
     pub mirror: String,
     /// The packages, sorted by name.
     #[serde(rename = "package", default)]
@@ -61,13 +61,16 @@ struct Lock {
     sets: BTreeMap<String, Resolved>,
 }
 
-/// What [`hold`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// The set was not in the file and now is.
-    Written,
-    /// The set was there and is the same.
-    Same,
+/// What to do where the file and a build differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Write what the build takes into the file.
+    #[default]
+    Renew,
+    /// Stop: `--locked`.
+    Locked,
+    /// Only say so: `--dry-run`.
+    Look,
 }
 
 /// The file says one thing and the mirror another.
@@ -107,49 +110,51 @@ impl fmt::Display for Mismatch {
         }
         write!(
             f,
-            "\n  what to do: 'ezmail base --update' takes what is offered into the lock; to stay with \
-             what is locked, set archive_date = \"{date}\" in ezmail.toml, or the day after (the \
-             archive keeps one snapshot a day)"
-        )
+            "\n  what to do: 'ezmail update' takes what is offered into the lock"
+        )?;
+        if mirror.contains("$repo") {
+            write!(
+                f,
+                "; to stay with what is locked, set archive_date = \"{date}\" in ezmail.toml, or the day \
+                 after (the archive keeps one snapshot a day)"
+            )?;
+        }
+        Ok(())
     }
 }
 
-/// Holds `resolved` against the `set` of the lock file at `path`; writes it where the file has
-/// no such set yet.
+/// Holds `resolved` against the `set` of the lock file at `path`. Returns a line for each package
+/// that differs; a set that the file did not have differs in nothing.
 ///
 /// # Errors
-/// [`Mismatch`] when they differ, and when the file cannot be read or written.
-pub fn hold(path: &Path, set: &str, resolved: &Resolved) -> Result<Held> {
+/// [`Mismatch`] where `mode` is [`Mode::Locked`] and they differ or the file has no such set, and
+/// when the file cannot be read or written.
+pub fn hold(path: &Path, set: &str, resolved: &Resolved, mode: Mode) -> Result<Vec<String>> {
     let mut lock = load(path)?;
-    let Some(locked) = lock.sets.get(set) else {
-        lock.sets.insert(set.to_owned(), resolved.clone());
-        store(path, &lock)?;
-        return Ok(Held::Written);
-    };
-    let differences = compare(&locked.packages, &resolved.packages);
-    if differences.is_empty() {
-        return Ok(Held::Same);
+    let locked = lock.sets.get(set);
+    if locked.is_none() && mode == Mode::Locked {
+        bail!(
+            "{} has no set '{set}': 'ezmail update' writes it, a build without --locked as well",
+            path.display()
+        );
     }
-    bail!(Mismatch {
-        path: path.to_path_buf(),
-        set: set.to_owned(),
-        date: locked.date,
-        mirror: resolved.mirror.clone(),
-        differences,
-    })
-}
-
-/// Sets what `resolved` says in place of the lock file's `set`: `ezmail base --update`. Returns a
-/// line for each package that differs from before.
-///
-/// # Errors
-/// When the file cannot be read or written.
-pub fn update(path: &Path, set: &str, resolved: &Resolved) -> Result<Vec<String>> {
-    let mut lock = load(path)?;
-    let before = lock.sets.insert(set.to_owned(), resolved.clone());
-    store(path, &lock)?;
-    let before = before.map(|b| b.packages).unwrap_or_default();
-    Ok(compare(&before, &resolved.packages))
+    let differences = locked.map(|l| compare(&l.packages, &resolved.packages));
+    match (&differences, mode) {
+        (Some(lines), _) if lines.is_empty() => {}
+        (Some(lines), Mode::Locked) => bail!(Mismatch {
+            path: path.to_path_buf(),
+            set: set.to_owned(),
+            date: locked.map_or(resolved.date, |l| l.date),
+            mirror: resolved.mirror.clone(),
+            differences: lines.clone(),
+        }),
+        (_, Mode::Look) => {}
+        _ => {
+            lock.sets.insert(set.to_owned(), resolved.clone());
+            store(path, &lock)?;
+        }
+    }
+    Ok(differences.unwrap_or_default())
 }
 
 /// Checks that all of `resolved` stands in a root at just those versions; `installed` is what
@@ -213,7 +218,7 @@ fn store(path: &Path, lock: &Lock) -> Result<()> {
     let body = toml::to_string(lock).context("writing the lock file's text")?;
     let text = format!(
         "# The distribution's packages that images are built from; written by ezmail.\n\
-         # Keep it under version control; 'ezmail base --update' renews it.\n{body}"
+         # Keep it under version control; 'ezmail update' renews it.\n{body}"
     );
     files::write(path, text, 0o644)
 }
@@ -278,18 +283,27 @@ mod tests {
     fn what_is_written_holds_and_what_differs_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE);
+        let hold = |set, what: &Resolved, mode| super::hold(&path, set, what, mode);
+        let none: [String; 0] = [];
         let old = resolved(&[("a", "1-1", "aa"), ("b", "1-1", "bb"), ("c", "1-1", "cc")]);
-        assert_eq!(hold(&path, "image", &old).unwrap(), Held::Written);
+        let error = hold("image", &old, Mode::Locked).unwrap_err().to_string();
+        assert!(error.contains("has no set 'image'"), "{error}");
+        assert_eq!(hold("image", &old, Mode::Look).unwrap(), none);
+        assert!(!path.exists());
+        assert_eq!(hold("image", &old, Mode::Renew).unwrap(), none);
         insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap());
-        assert_eq!(hold(&path, "image", &old).unwrap(), Held::Same);
+        assert_eq!(hold("image", &old, Mode::Locked).unwrap(), none);
         let new = resolved(&[("a", "1-2", "ab"), ("b", "1-1", "xx"), ("d", "1-1", "dd")]);
-        assert_eq!(hold(&path, "build", &new).unwrap(), Held::Written);
-        let error = hold(&path, "image", &new).unwrap_err();
+        assert_eq!(hold("build", &new, Mode::Renew).unwrap(), none);
+        let error = hold("image", &new, Mode::Locked).unwrap_err();
         let mut mismatch: Mismatch = error.downcast().unwrap();
         mismatch.path = FILE.into();
         insta::assert_snapshot!(mismatch);
-        assert_eq!(update(&path, "image", &new).unwrap(), mismatch.differences);
-        assert_eq!(hold(&path, "image", &new).unwrap(), Held::Same);
+        for mode in [Mode::Look, Mode::Renew] {
+            assert_eq!(hold("image", &new, mode).unwrap(), mismatch.differences);
+        }
+        assert_eq!(hold("image", &new, Mode::Locked).unwrap(), none);
+        assert_eq!(hold("build", &new, Mode::Locked).unwrap(), none);
     }
 
     #[test]
@@ -298,7 +312,7 @@ mod tests {
         let path = dir.path().join(FILE);
         for text in ["format = 2\n", "version = 1\n", "nonsense"] {
             std::fs::write(&path, text).unwrap();
-            let error = hold(&path, "image", &resolved(&[])).unwrap_err();
+            let error = hold(&path, "image", &resolved(&[]), Mode::Renew).unwrap_err();
             assert!(format!("{error:#}").contains("remove it"), "{error:#}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }

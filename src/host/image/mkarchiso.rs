@@ -1,0 +1,51 @@
+//! The ISO by upstream's mkarchiso, from the same profile.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use xshell::{Shell, cmd};
+
+use super::{Request, STAGE};
+use crate::{
+    host::{pacman, rootfs::Installed},
+    util::{
+        files,
+        run::{Task, find_program},
+        size::size,
+    },
+};
+
+/// Runs mkarchiso in the folder `work`, and moves its ISO to `new`.
+///
+/// # Errors
+/// When it is not installed, or fails.
+pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<Installed> {
+    if find_program("mkarchiso").is_none() {
+        bail!(
+            "there is no mkarchiso on this host: on Arch Linux it is in the package 'archiso', \
+             elsewhere it comes from its own sources; '--engine native' needs none"
+        );
+    }
+    let progress = &request.project.progress;
+    let running = progress.start(STAGE, "mkarchiso", Some(log));
+    let (inside, out) = (work.join("work"), work.join("out"));
+    let profile = &request.def.folder;
+    let sh = Shell::new().context("opening the working folder")?;
+    let command = cmd!(sh, "mkarchiso -v -w {inside} -o {out} {profile}")
+        .env("SOURCE_DATE_EPOCH", request.project.epoch.to_string());
+    Task::new("mkarchiso", command).log(log).run()?;
+    let made = out.join(request.def.file_name());
+    let bytes =
+        fs::copy(&made, new).with_context(|| format!("mkarchiso made no {}", made.display()))?;
+    running.done(size(bytes));
+
+    let list = inside
+        .join("iso")
+        .join(&request.def.install_dir)
+        .join("pkglist.x86_64.txt");
+    let databases = work.join("databases");
+    files::create_dir_all(&databases)?;
+    request.pacman.refresh(&databases, log)?;
+    let packages = pacman::parse_query(&files::read_to_string(&list)?);
+    Installed::new(packages, request.pacman, &databases)
+}
