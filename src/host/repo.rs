@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use flate2::{Compression, GzBuilder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::package::{self, Contents, root_header};
 use crate::util::{
@@ -191,7 +191,9 @@ fn link(path: &Path, target: &str) -> Result<()> {
 }
 
 /// One package as a database names it: what a manifest needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+///
+/// The fields after `license` came later: a manifest of before has none of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Package name.
     pub name: String,
@@ -207,6 +209,24 @@ pub struct Record {
     pub installed_size: u64,
     /// SPDX identifiers.
     pub license: Vec<String>,
+    /// `x86_64` or `any`.
+    #[serde(default)]
+    pub arch: String,
+    /// One line of description.
+    #[serde(default)]
+    pub desc: String,
+    /// Home page.
+    #[serde(default)]
+    pub url: String,
+    /// Who built it, as `Name <address>`.
+    #[serde(default)]
+    pub packager: String,
+    /// Run-time dependencies, as written.
+    #[serde(default)]
+    pub depends: Vec<String>,
+    /// Virtual names, as written.
+    #[serde(default)]
+    pub provides: Vec<String>,
 }
 
 /// Reads a repository database (`NAME.db`, gzip or zstd) as pacman keeps it.
@@ -252,6 +272,12 @@ fn parse_desc(text: &str, repository: &str) -> Record {
         sha256: first("SHA256SUM"),
         installed_size: first("ISIZE").parse().unwrap_or(0),
         license: values("LICENSE"),
+        arch: first("ARCH"),
+        desc: first("DESC"),
+        url: first("URL"),
+        packager: first("PACKAGER"),
+        depends: values("DEPENDS"),
+        provides: values("PROVIDES"),
     }
 }
 
@@ -298,6 +324,8 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!(records[0].file, "a-1-1-any.pkg.tar.zst");
         assert_eq!(records[0].sha256.len(), 64);
+        assert_eq!((&*records[0].arch, &*records[0].desc), ("any", "a test"));
+        assert_eq!(records[0].depends, ["glibc"]);
         assert_eq!(first, std::fs::read(dir.path().join("t.db")).unwrap());
     }
 

@@ -17,6 +17,10 @@ pub struct SrcInfo {
     pub version: String,
     /// One line of description.
     pub desc: String,
+    /// Home page.
+    pub url: String,
+    /// SPDX expressions, all of which hold.
+    pub license: Vec<String>,
     /// The packages it makes.
     pub names: Vec<String>,
     /// Run-time dependencies of all of them.
@@ -60,6 +64,9 @@ impl SrcInfo {
                 "pkgrel" => pkgrel = value,
                 "epoch" => epoch = value,
                 "pkgdesc" if info.desc.is_empty() => info.desc = value,
+                "url" if info.url.is_empty() => info.url = value,
+                // a package's own ones, in its section, are not looked at
+                "license" if info.names.is_empty() => info.license.push(value),
                 "depends" => _ = info.depends.insert(value),
                 "makedepends" => _ = info.makedepends.insert(value),
                 "checkdepends" => _ = info.checkdepends.insert(value),
@@ -152,12 +159,17 @@ mod tests {
 
     #[test]
     fn a_srcinfo_is_read() {
-        let text = "pkgbase = a\n\tpkgdesc = one\n\tpkgver = 1.2\n\tpkgrel = 3\n\tepoch = 1\n\
+        let text = "pkgbase = a\n\tpkgdesc = one\n\turl = https://a.example/\n\tlicense = MIT\n\tpkgver = 1.2\n\tpkgrel = 3\n\tepoch = 1\n\
                     \tmakedepends = cmake\n\tdepends_x86_64 = zlib>=1\n\tprovides = x=2\n\
-                    \tsource = a.tar\n\tsha256sums = SKIP\n\npkgname = a\n\npkgname = b\n";
+                    \tsource = a.tar\n\tsha256sums = SKIP\n\npkgname = a\n\tlicense = ISC\n\n\
+                    pkgname = b\n";
         let info = SrcInfo::parse(text).unwrap();
         assert_eq!(info.version, "1:1.2-3");
         assert_eq!(info.names, ["a", "b"]);
+        assert_eq!(
+            (&*info.url, &info.license[..]),
+            ("https://a.example/", &["MIT".to_owned()][..])
+        );
         assert!(info.depends.contains("zlib>=1") && info.offers("x") && info.offers("b"));
     }
 
