@@ -25,6 +25,7 @@ pub mod project;
 pub mod qemu;
 pub mod repo;
 pub mod rootfs;
+pub mod sbom;
 pub mod secrets;
 pub mod sources;
 pub mod srcinfo;

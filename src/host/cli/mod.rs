@@ -19,6 +19,7 @@ use super::{
     doctor::{self, Host},
     embed::{self, ChecksumArgs, EmbedArgs},
     qemu,
+    sbom::args::{self as sbom, SbomArgs},
 };
 use crate::{
     answers::{self, command::AnswersCommand},
@@ -100,6 +101,7 @@ Examples:
     Dkim(dkim::Dkim),
     Embed(EmbedArgs),
     Checksum(ChecksumArgs),
+    Sbom(SbomArgs),
     Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
@@ -157,6 +159,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dkim(command) => dkim::run(command),
         Command::Embed(args) => embed::args::embed(&args),
         Command::Checksum(args) => embed::args::checksum(&args),
+        Command::Sbom(args) => sbom::sbom(&args),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Cache(args) => cache::cache(&args),
