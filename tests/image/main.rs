@@ -6,4 +6,5 @@
 mod built;
 mod packages;
 mod root;
+mod sbom;
 mod volume;
