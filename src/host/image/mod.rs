@@ -125,7 +125,8 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
 
 /// Hash of everything that goes into an ISO.
 fn key(request: &Request) -> Result<String> {
-    let mut key = Key::new("image", 2);
+    // 3: the manifest beside it says what packages need
+    let mut key = Key::new("image", 3);
     key.add("version", VERSION)
         .add("base", request.base_key)
         .add("engine", request.engine.name())

@@ -28,7 +28,7 @@ pub struct SbomArgs {
 const EXAMPLES: &str = "\
 Examples:
   ezmail sbom out/ezmail-*.manifest.json --format spdx -o image.spdx.json
-  ezmail sbom out/ezmail-*.manifest.json --format cyclonedx | jq '.components[].purl'
+  ezmail sbom my.manifest.json --format cyclonedx | jq '.components[].purl'
 
 Exit status: 0 done, 1 failed or wrong command line.";
 
