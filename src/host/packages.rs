@@ -224,7 +224,7 @@ impl Builder<'_> {
             &self.ready.apt_sources,
         );
         for source in one.pins.iter().flat_map(|p| &p.source) {
-            if let Some(path) = fetcher.fetch(&one.name, source)? {
+            if let Some(path) = fetcher.fetch(source)? {
                 build.add_source(&path)?;
             }
         }

@@ -37,8 +37,8 @@ impl<'a> Fetcher<'a> {
     /// PKGBUILD.
     ///
     /// # Errors
-    /// When the file cannot be had or has another checksum: names package, file and the way out.
-    pub fn fetch(&self, package: &str, source: &Source) -> Result<Option<PathBuf>> {
+    /// When the file cannot be had or has another checksum: names the file and the way out.
+    pub fn fetch(&self, source: &Source) -> Result<Option<PathBuf>> {
         let (Source::Debian { sha256, .. } | Source::Crate { sha256, .. }) = source else {
             return Ok(None);
         };
@@ -72,7 +72,7 @@ impl<'a> Fetcher<'a> {
             .and_then(|path| verify(&path, sha256).map(|()| path))
             .with_context(|| {
                 format!(
-                    "package {package}: the source '{name}' cannot be had; put a copy with the \
+                    "the source '{name}' cannot be had; put a copy with the \
                      SHA-256 {sha256} into a folder and name it with --source-dir DIR"
                 )
             })?;
@@ -255,14 +255,14 @@ mod tests {
         };
         let fetcher = Fetcher::new(&cache, Some(&given), "");
         fs::write(given.join("x_1.orig.tar.gz"), "wrong").unwrap();
-        let error = format!("{:#}", fetcher.fetch("x", &source).unwrap_err());
+        let error = format!("{:#}", fetcher.fetch(&source).unwrap_err());
         assert!(
-            error.contains("package x: the source 'x_1.orig.tar.gz' cannot be had; put"),
+            error.starts_with("the source 'x_1.orig.tar.gz' cannot be had; put"),
             "{error}"
         );
         assert!(error.contains("it is not used"), "{error}");
         fs::write(given.join("x_1.orig.tar.gz"), "right").unwrap();
-        let path = fetcher.fetch("x", &source).unwrap().unwrap();
+        let path = fetcher.fetch(&source).unwrap().unwrap();
         assert_eq!(fs::read(path).unwrap(), b"right");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         image::Engine,
         progress::{Progress, Style, event::Event},
         project::Project,
-        worker,
+        sbom, worker,
     },
     util::{run, size::size},
 };
@@ -66,6 +66,9 @@ pub struct ImageArgs {
     /// Who puts the ISO together
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
+    /// Write a bill of materials beside the ISO, in one format or both
+    #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',')]
+    sbom: Vec<sbom::Format>,
 }
 
 /// What the profile command takes beside that.
@@ -86,6 +89,7 @@ pub struct Wanted<'a> {
     update: bool,
     engine: Engine,
     profile: Option<&'a Path>,
+    sbom: &'a [sbom::Format],
 }
 
 impl<'a> Wanted<'a> {
@@ -97,6 +101,7 @@ impl<'a> Wanted<'a> {
             update: false,
             engine: Engine::Native,
             profile: None,
+            sbom: &[],
         }
     }
 
@@ -120,6 +125,7 @@ impl<'a> Wanted<'a> {
     pub fn image(args: &'a ImageArgs) -> Self {
         Self {
             engine: args.engine,
+            sbom: &args.sbom,
             ..Self::stage(&args.build, Goal::Image)
         }
     }
@@ -200,7 +206,14 @@ impl<'a> Wanted<'a> {
             profile: profile.as_deref(),
             engine: self.engine,
         };
-        build::run(&project, &options, self.goal)
+        let outcome = build::run(&project, &options, self.goal)?;
+        if let Some(image) = &outcome.image {
+            for format in self.sbom {
+                let path = sbom::write_beside(&image.path, *format)?;
+                progress.note("sbom", path.display().to_string());
+            }
+        }
+        Ok(outcome)
     }
 
     /// The one line that says what was made.

@@ -124,11 +124,11 @@ Examples:
     Completions {
         /// The shell
         shell: Shell,
-        /// For which of the five programs
+        /// For which of the programs
         #[arg(long, value_name = "NAME", default_value = "ezmail", value_parser = programs::NAMES)]
         program: String,
     },
-    /// Write the manual pages and completions of all five programs
+    /// Write the manual pages and completions of all programs
     ///
     /// They go below a folder as they would lie below /usr/share. The packages
     /// of the image have those of their programs.

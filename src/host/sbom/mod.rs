@@ -27,7 +27,7 @@ use super::{
     manifest::{Drift, Manifest},
     project::VERSION,
 };
-use crate::util::hash::Key;
+use crate::util::{files, hash::Key};
 
 /// In which form to write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,6 +59,21 @@ pub fn file_name(iso: &Path, format: Format) -> PathBuf {
         Format::Spdx => "spdx.json",
         Format::Cyclonedx => "cdx.json",
     })
+}
+
+/// Writes the document of the image `iso` beside it, from the manifest that lies there; its path.
+///
+/// # Errors
+/// When the manifest is missing or contradicts itself, or the document cannot be written.
+pub fn write_beside(iso: &Path, format: Format) -> Result<PathBuf> {
+    let path = iso.with_extension("manifest.json");
+    let document = files::read_to_string(&path)
+        .and_then(|text| Manifest::parse(&text))
+        .and_then(|manifest| render(&manifest, format))
+        .with_context(|| format!("{} gives no bill of materials", path.display()))?;
+    let to = file_name(iso, format);
+    files::write(&to, document, 0o644)?;
+    Ok(to)
 }
 
 fn text(document: &impl Serialize) -> Result<String> {

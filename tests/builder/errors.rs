@@ -1,0 +1,148 @@
+//! Builds that cannot end well: what is said, with the way out.
+
+use std::{fs, os::unix::fs::symlink, process::Command};
+
+use ezmail::host::copy;
+
+use crate::desk::{Desk, said};
+
+/// Runs `command` in a mount namespace after `script`, whose words are `words`.
+fn after(script: &str, words: &[&str], command: &Command) -> std::process::Output {
+    let mut all = Command::new("unshare");
+    all.args(["--mount", "--net", "sh", "-euc"])
+        .arg(format!("{script}; shift {}; exec \"$@\"", words.len()))
+        .arg("sh")
+        .args(words)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        all.env(name, value.unwrap());
+    }
+    all.output().unwrap()
+}
+
+#[test]
+fn a_missing_tool_comes_with_its_package() {
+    let desk = Desk::new();
+    // every program but one
+    let bin = desk.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let link = bin.join(entry.file_name());
+            if entry.file_name() != "xorriso" && !link.exists() {
+                symlink(entry.path(), link).unwrap();
+            }
+        }
+    }
+    let output = desk.command(&["build"]).env("PATH", &bin).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = said(&desk, &output);
+    let end = text.find("ezmail: ").map(|at| text[at..].to_owned());
+    insta::assert_snapshot!(end.unwrap());
+}
+
+#[test]
+fn a_full_disk_is_named() {
+    let desk = Desk::new();
+    let work = desk.cache().join("work");
+    fs::create_dir(&work).unwrap();
+    let output = after(
+        "mount -t tmpfs -o size=40M small \"$1\"",
+        &[work.to_str().unwrap()],
+        &desk.command(&["build"]),
+    );
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = said(&desk, &output);
+    assert!(text.contains("No space left on device"), "{text}");
+    assert!(text.contains("DESK/cache/logs/RUN/"), "{text}");
+    let hint = text.lines().last().unwrap();
+    insta::assert_snapshot!(hint);
+}
+
+#[test]
+fn without_the_network_the_way_out_is_a_folder_of_sources() {
+    let desk = Desk::new();
+    for name in ["packages/libressl-static", "packages/opensmtpd", "sources"] {
+        fs::remove_file(desk.cache().join(name)).unwrap();
+    }
+    let output = after(
+        "true",
+        &[],
+        &desk.command(&["build"]).env("CARGO_NET_OFFLINE", "true"),
+    );
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = said(&desk, &output);
+    assert!(
+        text.contains("cannot be had; put a copy with the SHA-256"),
+        "{text}"
+    );
+    assert!(text.contains("--source-dir DIR"), "{text}");
+}
+
+#[test]
+fn a_build_that_is_locked_refuses_what_is_not() {
+    let desk = Desk::new();
+    // a checkout of its own, whose lock it may write
+    let checkout = desk.path().join("checkout");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["packages", "profile", "airootfs"] {
+        copy::tree(&root.join(folder), &checkout.join(folder)).unwrap();
+    }
+    fs::write(checkout.join("ezmail.toml"), "").unwrap();
+    let build = |words: &[&str]| {
+        let mut command = desk.command(&["packages"]);
+        command.args(words).arg("--project").arg(&checkout);
+        command.output().unwrap()
+    };
+    let output = build(&["--locked"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&desk, &output).contains("ezmail.lock has no set 'standin-build'"));
+    assert!(build(&[]).status.success());
+    assert!(build(&["--locked"]).status.success());
+
+    let lock = checkout.join("ezmail.lock");
+    let text = fs::read_to_string(&lock).unwrap();
+    let at = text.find("name = \"bash\"").unwrap();
+    let version = text[at..]
+        .find("version = \"")
+        .map(|n| at + n + 11)
+        .unwrap();
+    let mut changed = text.clone();
+    changed.insert_str(version, "0.");
+    fs::write(&lock, &changed).unwrap();
+    let output = build(&["--locked"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said_locked = said(&desk, &output);
+    assert!(said_locked.contains("  bash 0."), "{said_locked}");
+    assert!(
+        said_locked.contains("'ezmail update' takes"),
+        "{said_locked}"
+    );
+    assert_eq!(fs::read_to_string(&lock).unwrap(), changed);
+    // without it, the build tells of it and writes what it took
+    let output = build(&[]);
+    assert!(output.status.success());
+    assert!(said(&desk, &output).contains("standin-build: bash 0."));
+    assert_eq!(fs::read_to_string(&lock).unwrap(), text);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_before_anything_is_made() {
+    let desk = Desk::empty();
+    let checkout = desk.path().join("checkout");
+    fs::create_dir_all(checkout.join("packages")).unwrap();
+    fs::create_dir_all(checkout.join("profile")).unwrap();
+    fs::write(checkout.join("profile/profiledef.sh.tera"), "").unwrap();
+    fs::write(
+        checkout.join("ezmail.toml"),
+        "[image]\nextra_package = []\n",
+    )
+    .unwrap();
+    let mut command = desk.command(&["build"]);
+    let output = command.arg("--project").arg(&checkout).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(said(&desk, &output));
+    assert!(!desk.path().join("out").exists());
+}
