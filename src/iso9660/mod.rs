@@ -1,15 +1,18 @@
 //! Reading ISO 9660 file systems (ECMA-119, 4th edition): the primary volume and its tree.
 //!
 //! For looking into images, on the host and in the appliance, without mounting them. Names are
-//! those of the primary tree, with capitals and `_` for what it cannot have: Joliet and Rock Ridge
-//! are not looked at. Nothing that is read is
+//! those of the primary tree, with capitals and `_` for what it cannot have, and those of Rock Ridge
+//! beside them; Joliet is not looked at. Nothing that is read is
 //! trusted: a damaged image gives an [`Error`], and no more is read than the image can hold.
 
+pub mod el_torito;
 mod record;
+mod rock_ridge;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use record::Record;
+use rock_ridge::Name;
 
 /// Size of a logical block; other sizes are allowed by the standard and used by nobody.
 pub const BLOCK: u64 = 2048;
@@ -19,6 +22,8 @@ const DESCRIPTORS: u64 = 16;
 const MAX_DESCRIPTORS: u64 = 64;
 /// Largest directory that is read, in bytes: some hundred thousand names.
 const MAX_DIRECTORY: u64 = 16 << 20;
+/// How many times the fields of a record may go on elsewhere.
+const MAX_CONTINUED: usize = 8;
 
 /// Why an image cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,8 @@ pub struct Extent {
 pub struct Entry {
     /// Its name, without version number.
     pub name: String,
+    /// Its name by Rock Ridge, which Linux and isolinux go by.
+    pub long: Option<String>,
     /// Whether it is a directory.
     pub directory: bool,
     /// Where its bytes are: one extent, or several for files above 4 GiB.
@@ -62,6 +69,11 @@ impl Entry {
     pub fn size(&self) -> u64 {
         self.extents.iter().map(|e| e.length).sum()
     }
+
+    /// Its name as Linux shows it.
+    pub fn shown(&self) -> &str {
+        self.long.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// The primary volume of an image.
@@ -70,6 +82,7 @@ pub struct Volume<R> {
     reader: R,
     length: u64,
     id: String,
+    modified: String,
     blocks: u64,
     root: Entry,
 }
@@ -115,9 +128,11 @@ impl<R: Read + Seek> Volume<R> {
             id: String::from_utf8_lossy(&block[40..72])
                 .trim_end()
                 .to_owned(),
+            modified: String::from_utf8_lossy(&block[830..846]).into_owned(),
             blocks: u64::from(record::both_32(&block[80..88]).map_err(damaged)?),
             root: Entry {
                 name: String::new(),
+                long: None,
                 directory: true,
                 extents: Vec::new(),
             },
@@ -129,6 +144,22 @@ impl<R: Read + Seek> Volume<R> {
     /// The volume identifier: its label.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Entry {
+        &self.root
+    }
+
+    /// When the volume was last modified (8.4.26.1), as `YYYY-MM-DD-HH-MM-SS-CC`: the form in which
+    /// the kernel's tools have it as the file system's UUID. None if that field is no date.
+    pub fn uuid(&self) -> Option<String> {
+        let date = &self.modified;
+        if date.len() != 16 || !date.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let parts = [0..4, 4..6, 6..8, 8..10, 10..12, 12..14, 14..16].map(|part| &date[part]);
+        Some(parts.join("-"))
     }
 
     /// The size that the volume says it has, in bytes. Less than that is an image cut short; more
@@ -182,9 +213,11 @@ impl<R: Read + Seek> Volume<R> {
                     "the directory '{name}' is not made of blocks"
                 )));
             }
-            self.reader.seek(SeekFrom::Start(extent.offset))?;
             let mut block = [0; BLOCK as usize];
-            for _ in 0..extent.length / BLOCK {
+            for number in 0..extent.length / BLOCK {
+                // long names may be read from elsewhere in between
+                let place = extent.offset + number * BLOCK;
+                self.reader.seek(SeekFrom::Start(place))?;
                 self.reader.read_exact(&mut block).map_err(cut_short)?;
                 for record in record::records(&block) {
                     let record = record
@@ -199,6 +232,7 @@ impl<R: Read + Seek> Volume<R> {
                             return Err(damaged(format!("the end of '{}' is missing", file.name)));
                         }
                         None => entries.push(Entry {
+                            long: self.long_name(&record)?,
                             name: record.name,
                             directory: record.directory,
                             extents: vec![extent],
@@ -212,6 +246,24 @@ impl<R: Read + Seek> Volume<R> {
             Some(file) => Err(damaged(format!("the end of '{}' is missing", file.name))),
             None => Ok(entries),
         }
+    }
+
+    /// The name by Rock Ridge. What is not right there is no error: it then has none.
+    fn long_name(&mut self, record: &Record) -> Result<Option<String>, Error> {
+        let mut name = Name::default();
+        let mut next = name.add(&record.system_use);
+        for _ in 0..MAX_CONTINUED {
+            let Some(place) = next else { break };
+            if u64::from(place.offset) + u64::from(place.length) > BLOCK {
+                break;
+            }
+            let mut area = vec![0; place.length as usize];
+            let offset = u64::from(place.block) * BLOCK + u64::from(place.offset);
+            self.reader.seek(SeekFrom::Start(offset))?;
+            self.reader.read_exact(&mut area).map_err(cut_short)?;
+            next = name.add(&area);
+        }
+        Ok(name.finish())
     }
 
     /// The bytes of a record, which must lie in the volume.

@@ -18,6 +18,8 @@ pub(super) struct Record {
     pub block: u32,
     /// How many bytes.
     pub length: u32,
+    /// What a system keeps there of its own (9.1.13).
+    pub system_use: Vec<u8>,
 }
 
 impl Record {
@@ -29,6 +31,8 @@ impl Record {
         }
         let bytes = &bytes[..length];
         let name = usize::from(bytes[32]);
+        // a byte of padding makes the place even
+        let after = FIXED + name + usize::from(name.is_multiple_of(2));
         let name = bytes
             .get(FIXED..FIXED + name)
             .filter(|name| !name.is_empty())
@@ -46,6 +50,7 @@ impl Record {
                 .checked_add(u32::from(bytes[1]))
                 .ok_or("its place is impossible")?,
             length: both_32(&bytes[10..18])?,
+            system_use: bytes.get(after..).unwrap_or_default().to_vec(),
         })
     }
 

@@ -68,6 +68,29 @@ fn files_are_found_without_regard_to_case() {
     }
 }
 
+#[test]
+fn names_of_rock_ridge_and_the_date_are_read() {
+    let long = format!("d/{}-long.Name", "x".repeat(240));
+    let bytes = image(&[
+        ("boot/vmlinuz-linux", 5),
+        ("boot/2026-11-29.uuid", 0),
+        (&long, 1),
+    ]);
+    let mut volume = open(&bytes).unwrap();
+    let mut names = Vec::new();
+    for folder in ["boot", "d"] {
+        let folder = volume.find(folder).unwrap();
+        names.extend(volume.list(&folder).unwrap());
+    }
+    let shown: Vec<_> = names.iter().map(Entry::shown).collect();
+    assert_eq!(shown, ["2026-11-29.uuid", "vmlinuz-linux", &long[2..]]);
+    assert_eq!(names[1].name, "VMLINUZ_LINUX");
+    let uuid = volume.uuid().unwrap();
+    assert!(uuid.starts_with("20") && uuid.len() == 22, "{uuid}");
+    volume.modified.replace_range(3..4, "x");
+    assert_eq!(volume.uuid(), None);
+}
+
 /// A directory of many blocks, and the second set of descriptors that -partition_offset makes.
 #[test]
 fn large_directories_and_the_partition_are_read() {
