@@ -29,4 +29,5 @@ pub mod sbom;
 pub mod secrets;
 pub mod sources;
 pub mod srcinfo;
+pub mod verify;
 pub mod worker;

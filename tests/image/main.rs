@@ -7,4 +7,5 @@ mod built;
 mod packages;
 mod root;
 mod sbom;
+mod verify;
 mod volume;

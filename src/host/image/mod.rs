@@ -1,10 +1,10 @@
 //! The ISO, with its checksum and manifest.
 
-mod efi;
+pub(super) mod efi;
 mod mkarchiso;
 mod native;
-mod tree;
-mod xorriso;
+pub(super) mod tree;
+pub(super) mod xorriso;
 
 use std::{
     fs,

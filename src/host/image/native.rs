@@ -11,6 +11,7 @@ use crate::{
         profile::ProfileDef,
         rootfs::{self, Installed},
         secrets,
+        verify::{self, report::count},
     },
     util::{files, run::Task, size::size},
 };
@@ -22,7 +23,7 @@ use crate::{
 pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<Installed> {
     let epoch = request.project.epoch;
     let progress = &request.project.progress;
-    progress.expect(STAGE, 4);
+    progress.expect(STAGE, 5);
     let root = work.join("airootfs");
     files::create_dir_all(&root)?;
     let running = progress.start(STAGE, "installing the root file system", Some(log));
@@ -56,6 +57,10 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let efi = efi::write(request.def, &root, &iso, work, epoch, log)?;
     xorriso::write(request.def, &iso, &efi, new, epoch, log)?;
     running.done(size(new.metadata().context("reading the ISO")?.len()));
+
+    let running = progress.start(STAGE, "checking the ISO", None);
+    let report = verify::check_made(new)?;
+    running.done(count(report.checks.len() as u64, "check"));
     Ok(installed)
 }
 

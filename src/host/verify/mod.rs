@@ -1,0 +1,104 @@
+//! Whether an image is whole and would boot: our own reading of it, by none of the programs that
+//! wrote it.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`bytes`] | bytes of an image by their place, never more than there are |
+//! | [`mbr`], [`gpt`] | the two partition tables |
+//! | [`fat`] | the EFI system partition's files |
+//! | [`tree`] | files of a volume, with their places in the image |
+//! | [`config`] | what syslinux, systemd-boot and GRUB read |
+//! | [`formats`] | beginnings of a kernel, an initramfs, an EFI program, a squashfs |
+//! | [`look`] | an image as it was read |
+//! | [`checks`] | the checks, each a function of that |
+//! | [`report`] | what they found |
+//!
+//! [`crate::iso9660`] reads the ISO itself. Nothing that is read is trusted: an image may be
+//! damaged, or made to look so.
+
+pub mod bytes;
+pub mod checks;
+pub mod config;
+pub mod fat;
+pub mod formats;
+pub mod gpt;
+pub mod look;
+pub mod mbr;
+pub mod report;
+pub mod tree;
+
+use std::{fs::File, path::Path};
+
+use anyhow::{Context, Result, bail};
+
+use self::{
+    bytes::{Bytes, Disk, Window},
+    look::Look,
+    report::{Check, Report},
+};
+use crate::iso9660::{self, Volume};
+
+/// Checks an image, or a disk that it was copied to.
+///
+/// # Errors
+/// When it cannot be read, or is no ISO image at all. All else is in the report.
+pub fn check(image: &Path) -> Result<Report> {
+    let name = image.display();
+    let file = File::open(image).with_context(|| format!("opening {name}"))?;
+    let disk = Disk::new(file).with_context(|| format!("reading {name}"))?;
+    let mut report = Report {
+        image: image.to_owned(),
+        size: disk.length(),
+        boots: Vec::new(),
+        checks: Vec::new(),
+    };
+    let whole = Window::new(&disk, 0, disk.length());
+    let look = match Volume::open(whole) {
+        Err(e @ (iso9660::Error::NotIso | iso9660::Error::Io(_))) => {
+            return Err(e).with_context(|| name.to_string());
+        }
+        Err(e) => Err(e.to_string()),
+        Ok(volume) if volume.size() > volume.length() => {
+            let short = checks::cut_short(volume.length(), volume.size());
+            report.checks.push(Check::new("size", Err(short)));
+            return Ok(report);
+        }
+        Ok(volume) => Look::new(&disk, volume),
+    };
+    match look {
+        Err(e) => report.checks.push(Check::new("volume", Err(e))),
+        Ok(look) => {
+            report.boots = look.boots();
+            let size = Check::new("size", checks::size(&look));
+            report.checks.push(size);
+            if report.passed() {
+                report.checks.extend(checks::all(&look));
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Checks an image that was just made.
+///
+/// # Errors
+/// When it cannot be read, or a check failed: the error names each.
+pub fn check_made(image: &Path) -> Result<Report> {
+    let report = check(image)?;
+    if report.passed() {
+        return Ok(report);
+    }
+    let failed = report.failed().flat_map(|c| {
+        let lines = c.found.iter();
+        lines.map(|line| format!("\n  {}: {line}", c.name))
+    });
+    bail!(
+        "the image that was made is not right, so it was not put in place; to be looked at, it is \
+         {}:{}",
+        image.display(),
+        failed.collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests;
