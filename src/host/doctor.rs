@@ -180,9 +180,15 @@ pub const TOOLS: &[Tool] = &[
     ),
     tool(
         "ssh-keygen",
-        "makes host keys in the tests",
+        "signs images and verifies them",
         "openssh-client",
         "openssh",
+    ),
+    tool(
+        "minisign",
+        "does the same with its own keys",
+        "minisign",
+        "minisign",
     ),
     tool(
         "sshd",

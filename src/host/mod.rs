@@ -27,6 +27,7 @@ pub mod repo;
 pub mod rootfs;
 pub mod sbom;
 pub mod secrets;
+pub mod sign;
 pub mod sources;
 pub mod srcinfo;
 pub mod verify;

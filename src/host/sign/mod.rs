@@ -1,0 +1,158 @@
+//! Signatures of what a build makes: the ISO's by its checksum file, the repository's for pacman.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`key`] | which kind of key a file has |
+//! | [`ssh`] | signatures by ssh-keygen |
+//! | [`minisign`] | signatures by minisign |
+//!
+//! Signed is `NAME.iso.sha256`: the image in its canonical form, so that answers may be put in.
+
+pub mod key;
+pub mod minisign;
+pub mod ssh;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, bail};
+
+use self::key::Kind;
+use super::embed::checksum;
+use crate::util::{files, run::Task};
+
+/// What signatures of ours are for, so that none that was made for something else is taken.
+pub const NAMESPACE: &str = "ezmail";
+
+/// `path` with more at its end.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Signs the checksum file of an ISO with the key in a file: an OpenSSH key, or a public one of
+/// which an agent has the other half (`NAME.iso.sha256.sig`), or a minisign secret key
+/// (`NAME.iso.sha256.minisig`). Returns where the signature is.
+///
+/// # Errors
+/// When the checksum is not the image's, the file is no key to sign with, or the program that signs
+/// fails.
+pub fn sign(iso: &Path, key: &Path) -> Result<PathBuf> {
+    let kind = key::read(key)?;
+    let sum = beside(iso, ".sha256");
+    checksum::compare(iso, &checksum::canonical(iso)?, Some(&sum))?;
+    let (ending, signature) = match kind {
+        Kind::SshPrivate | Kind::SshPublic => (".sig", ssh::sign(key, &sum)?),
+        Kind::MinisignSecret { encrypted } => (".minisig", minisign::sign(key, encrypted, &sum)?),
+        Kind::SshAllowed => bail!(
+            "{} lists allowed signers; one key is needed to sign",
+            key.display()
+        ),
+        Kind::MinisignPublic { .. } => bail!(
+            "{} is minisign's public key; the secret one signs, by default \
+             ~/.minisign/minisign.key",
+            key.display()
+        ),
+    };
+    let path = beside(&sum, ending);
+    files::write(&path, signature, 0o644)?;
+    Ok(path)
+}
+
+/// Verifies the signature beside a file against the key in another: an OpenSSH public key, a list
+/// of allowed signers, or a minisign public key. Returns by whom it is.
+///
+/// # Errors
+/// When there is no signature of that kind, or it is by another key or of something else.
+pub fn verify(signed: &Path, key: &Path) -> Result<String> {
+    let kind = key::read(key)?;
+    let ending = match kind {
+        Kind::SshPublic | Kind::SshAllowed => ".sig",
+        Kind::MinisignPublic { .. } => ".minisig",
+        Kind::SshPrivate => bail!(
+            "{} is a private key; to verify, give the public one, {}",
+            key.display(),
+            beside(key, ".pub").display()
+        ),
+        Kind::MinisignSecret { .. } => bail!(
+            "{} is a secret key; to verify, give the public one, by default minisign.pub",
+            key.display()
+        ),
+    };
+    let signature = beside(signed, ending);
+    if !signed.is_file() {
+        bail!(
+            "there is no {}, of which a signature would be",
+            signed.display()
+        );
+    }
+    if !signature.is_file() {
+        bail!("there is no signature {}", signature.display());
+    }
+    match kind {
+        Kind::MinisignPublic { id } => minisign::verify(key, &id, signed, &signature),
+        kind => ssh::verify(key, kind == Kind::SshPublic, signed, &signature),
+    }
+}
+
+/// A signature that lies beside a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// Where it is.
+    pub path: PathBuf,
+    /// By which key it says to be.
+    pub by: String,
+}
+
+/// The signatures beside a file, with the keys that they say to be by: not checked, since anybody
+/// can make a key.
+///
+/// # Errors
+/// When one is not even a signature of that file.
+pub fn signatures(signed: &Path) -> Result<Vec<Beside>> {
+    let mut found = Vec::new();
+    let (ssh, mini) = (beside(signed, ".sig"), beside(signed, ".minisig"));
+    if ssh.is_file() {
+        found.push(Beside {
+            by: ssh::by(signed, &ssh)?,
+            path: ssh,
+        });
+    }
+    if mini.is_file() {
+        let Some(id) = key::signed_by(&files::read_to_string(&mini)?) else {
+            bail!("{} is no signature of minisign", mini.display());
+        };
+        found.push(Beside {
+            by: format!("minisign key {id}"),
+            path: mini,
+        });
+    }
+    Ok(found)
+}
+
+/// Signs pacman's database with a key of gpg's, as repo-add(8) does: detached and binary, in
+/// `DATABASE.sig`. Returns where the signature is.
+///
+/// # Errors
+/// When gpg fails, such as for a key that it does not have.
+pub fn sign_repo(db: &Path, gpg_key: &str) -> Result<PathBuf> {
+    sign_repo_by(Command::new("gpg"), db, gpg_key)
+}
+
+fn sign_repo_by(mut command: Command, db: &Path, gpg_key: &str) -> Result<PathBuf> {
+    let path = beside(db, ".sig");
+    command.args(["--batch", "--no-armor", "--detach-sign", "--use-agent"]);
+    command
+        .args(["--local-user", gpg_key, "--output", "-", "--"])
+        .arg(db);
+    let what = format!("signing {} with gpg's key {gpg_key}", db.display());
+    let signature = Task::new(what, command).bytes()?;
+    files::write(&path, signature, 0o644)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;
