@@ -20,6 +20,7 @@ use super::{
     embed::{self, ChecksumArgs, EmbedArgs},
     qemu,
     sbom::args::{self as sbom, SbomArgs},
+    verify::{self, VerifyArgs},
 };
 use crate::{
     answers::{self, command::AnswersCommand},
@@ -102,6 +103,7 @@ Examples:
     Embed(EmbedArgs),
     Checksum(ChecksumArgs),
     Sbom(SbomArgs),
+    Verify(VerifyArgs),
     Boot(Box<qemu::BootArgs>),
     /// List every host tool, found or missing, with the command that installs it
     Doctor {
@@ -160,6 +162,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Embed(args) => embed::args::embed(&args),
         Command::Checksum(args) => embed::args::checksum(&args),
         Command::Sbom(args) => sbom::sbom(&args),
+        Command::Verify(args) => verify::command::run(&args),
         Command::Boot(args) => qemu::boot(*args),
         Command::Doctor { json } => diagnose(json),
         Command::Cache(args) => cache::cache(&args),

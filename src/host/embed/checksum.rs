@@ -57,7 +57,7 @@ pub fn compare(image: &Path, sum: &str, file: Option<&Path>) -> Result<()> {
 
 /// The checksum for `name` among lines of `sha256sum`; a single line is for any name, since
 /// images are copied under other ones.
-fn expected(text: &str, name: &str) -> Option<String> {
+pub fn expected(text: &str, name: &str) -> Option<String> {
     let lines: Vec<_> = text
         .lines()
         .filter_map(|line| {

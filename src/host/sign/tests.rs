@@ -1,11 +1,11 @@
 //! Both kinds of keys, made here and thrown away.
 
-use std::fs;
+use std::{fs, io::Write};
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::answers::reserved;
+use crate::{answers::reserved, host::verify::command};
 
 /// An image with its checksum file, and keys.
 struct World {
@@ -75,6 +75,18 @@ impl World {
 
     fn error<T: std::fmt::Debug>(&self, result: Result<T>) -> String {
         self.plain(&format!("{:#}", result.unwrap_err()))
+    }
+
+    fn said(&self, key: Option<&str>) -> String {
+        let key = key.map(|name| self.place(name));
+        let report = command::verify(&self.iso(), key.as_deref(), None).unwrap();
+        let checks = report.checks.iter();
+        let wanted = checks.filter(|c| ["signature", "checksum"].contains(&c.name));
+        let lines: String = wanted
+            .map(|c| format!("{:?} {}: {}\n", c.outcome, c.name, c.found.join("\n")))
+            .collect();
+        let sums = regex::Regex::new(r"[0-9a-f]{64}").unwrap();
+        sums.replace_all(&self.plain(&lines), "SUM").into_owned()
     }
 }
 
@@ -216,6 +228,34 @@ fn a_key_in_an_agent_signs() {
         error.starts_with("signing with DIR/ssh.pub failed"),
         "{error}"
     );
+}
+
+/// What `ezmail verify` says of signature and checksum.
+#[test]
+fn the_command_says_what_was_checked() {
+    let world = World::new();
+    insta::assert_snapshot!("none", world.said(None));
+    let key = world.ssh_key("ssh");
+    world.ssh_key("other");
+    insta::assert_snapshot!("missing", world.said(Some("ssh.pub")));
+    sign(&world.iso(), &key).unwrap();
+    insta::assert_snapshot!("open", world.said(None));
+    insta::assert_snapshot!("good", world.said(Some("ssh.pub")));
+    insta::assert_snapshot!("other", world.said(Some("other.pub")));
+    // answers make no difference, and any other byte does
+    let extent = reserved::find(fs::File::open(world.iso()).unwrap()).unwrap();
+    let mut file = fs::File::options().write(true).open(world.iso()).unwrap();
+    let mut write = |at: u64| {
+        use std::io::{Seek, SeekFrom};
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(b"x").unwrap();
+    };
+    write(extent.offset + 5000);
+    insta::assert_snapshot!("answers", world.said(Some("ssh.pub")));
+    write(100);
+    insta::assert_snapshot!("changed", world.said(Some("ssh.pub")));
+    fs::remove_file(world.sum()).unwrap();
+    insta::assert_snapshot!("no_checksum", world.said(Some("ssh.pub")));
 }
 
 /// gpg with a home of its own; pacman takes what gpgv does.

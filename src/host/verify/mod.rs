@@ -12,24 +12,30 @@
 //! | [`look`] | an image as it was read |
 //! | [`checks`] | the checks, each a function of that |
 //! | [`report`] | what they found |
+//! | [`render`] | the same, for people |
+//! | [`command`] | `ezmail verify`: this with signature and checksum |
 //!
 //! [`crate::iso9660`] reads the ISO itself. Nothing that is read is trusted: an image may be
 //! damaged, or made to look so.
 
 pub mod bytes;
 pub mod checks;
+pub mod command;
 pub mod config;
 pub mod fat;
 pub mod formats;
 pub mod gpt;
 pub mod look;
 pub mod mbr;
+pub mod render;
 pub mod report;
 pub mod tree;
 
 use std::{fs::File, path::Path};
 
 use anyhow::{Context, Result, bail};
+
+pub use command::VerifyArgs;
 
 use self::{
     bytes::{Bytes, Disk, Window},
