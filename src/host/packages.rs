@@ -309,7 +309,9 @@ pub fn write_repo(built: &[Built], folder: &Path) -> Result<Vec<super::repo::Ent
     }
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
-        if path.to_string_lossy().ends_with(EXTENSION) && !paths.contains(&path) {
+        let name = path.to_string_lossy();
+        // signatures are of files that are replaced
+        if name.ends_with(".sig") || name.ends_with(EXTENSION) && !paths.contains(&path) {
             fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
         }
     }

@@ -5,6 +5,7 @@
 
 mod built;
 mod packages;
+mod profile;
 mod root;
 mod sbom;
 mod verify;

@@ -188,7 +188,7 @@ fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
     let there = project.cache.lookup(&step, &key).1;
     if there && !project.update {
         project.progress.cached(STAGE, name);
-    } else if project.is_dry() {
+    } else if project.is_dry() && !project.update {
         let what = format!("compose {name} from Debian");
         project.progress.planned(STAGE, &what);
         return Err(PlanEnds.into());
@@ -212,9 +212,15 @@ fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
         running.done(format!("{} packages, {}", made.packages, size(made.bytes)));
         Ok(())
     };
-    let out = match there && project.update {
-        true => project.cache.replace(&step, &key, compose)?,
-        false => project.cache.entry(&step, &key, compose)?.0,
+    // 'update --dry-run' has to know what there is now, and throws it away
+    let scratch = project.cache.scratch("update")?;
+    let out = if project.is_dry() && project.update {
+        compose(scratch.path())?;
+        scratch.path().to_owned()
+    } else if there && project.update {
+        project.cache.replace(&step, &key, compose)?
+    } else {
+        project.cache.entry(&step, &key, compose)?.0
     };
     let database = out.join(format!("os/x86_64/{name}.db"));
     hold(project, name, &composed(&database, name)?)?;

@@ -18,7 +18,7 @@ use crate::{
         image::Engine,
         progress::{Progress, Style, event::Event},
         project::Project,
-        sbom, worker,
+        repo, sbom, sign, worker,
     },
     util::{run, size::size},
 };
@@ -69,6 +69,19 @@ pub struct ImageArgs {
     /// Write a bill of materials beside the ISO, in one format or both
     #[arg(long, value_enum, value_name = "FORMAT,...", value_delimiter = ',')]
     sbom: Vec<sbom::Format>,
+    #[command(flatten)]
+    sign: SignArgs,
+}
+
+/// With what to sign.
+#[derive(Debug, Default, Args)]
+pub struct SignArgs {
+    /// Sign the ISO's checksum with this OpenSSH or minisign key
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
+    /// Sign the database of our packages with this key of gpg
+    #[arg(long, value_name = "ID")]
+    sign_repo: Option<String>,
 }
 
 /// What the profile command takes beside that.
@@ -90,6 +103,7 @@ pub struct Wanted<'a> {
     engine: Engine,
     profile: Option<&'a Path>,
     sbom: &'a [sbom::Format],
+    sign: Option<&'a SignArgs>,
 }
 
 impl<'a> Wanted<'a> {
@@ -102,6 +116,7 @@ impl<'a> Wanted<'a> {
             engine: Engine::Native,
             profile: None,
             sbom: &[],
+            sign: None,
         }
     }
 
@@ -126,6 +141,7 @@ impl<'a> Wanted<'a> {
         Self {
             engine: args.engine,
             sbom: &args.sbom,
+            sign: Some(&args.sign),
             ..Self::stage(&args.build, Goal::Image)
         }
     }
@@ -138,11 +154,17 @@ impl<'a> Wanted<'a> {
         if worker::is_here() {
             return self.work();
         }
+        let key = self.sign.and_then(|s| s.sign.as_deref());
+        if let Some(key) = key {
+            // before an hour has gone by
+            sign::key::read(key)?;
+        }
         let start = Instant::now();
         let outcome: Outcome = match worker::run()? {
             worker::Outcome::Done(outcome) => outcome,
             worker::Outcome::Failed(status) => return Ok(status),
         };
+        self.sign(&outcome)?;
         let seconds = start.elapsed().as_secs_f64();
         if self.args.json {
             let result = serde_json::to_value(&outcome).context("writing the result")?;
@@ -153,16 +175,40 @@ impl<'a> Wanted<'a> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The worker's part: it tells of errors itself, since it knows the logs.
-    fn work(&self) -> Result<ExitCode> {
-        run::set_verbose(self.args.verbose);
-        let progress = match (self.args.json, self.args.quiet, self.args.verbose) {
+    /// Keys may be in an agent, which the user's own session has and the worker has not.
+    fn sign(&self, outcome: &Outcome) -> Result<()> {
+        let Some(wanted) = self.sign else {
+            return Ok(());
+        };
+        let progress = self.progress();
+        if let (Some(key), Some(image)) = (&wanted.sign, &outcome.image) {
+            let path = sign::sign(&image.path, key)?;
+            progress.note("sign", path.display().to_string());
+        }
+        if let (Some(id), Some(folder)) = (&wanted.sign_repo, &outcome.repo)
+            && !self.args.dry_run
+        {
+            let database = folder.join(format!("{}.db", repo::NAME));
+            let path = sign::sign_repo(&database, id)?;
+            progress.note("sign", path.display().to_string());
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> Progress {
+        match (self.args.json, self.args.quiet, self.args.verbose) {
             (true, ..) => Progress::new(Style::Json),
             (_, true, _) => Progress::quiet(),
             // what tools print would get into the part that changes
             (_, _, true) => Progress::new(Style::Plain),
             _ => Progress::detect(),
-        };
+        }
+    }
+
+    /// The worker's part: it tells of errors itself, since it knows the logs.
+    fn work(&self) -> Result<ExitCode> {
+        run::set_verbose(self.args.verbose);
+        let progress = self.progress();
         match self.build(&progress) {
             Ok(outcome) => worker::answer(&outcome).map(|()| ExitCode::SUCCESS),
             Err(error) => {

@@ -22,7 +22,8 @@ use super::{
     pacman::Pacman,
     profile::ProfileDef,
     project::{Project, VERSION},
-    rootfs,
+    rootfs, sign,
+    verify::{self, report::count},
 };
 use crate::util::{files, hash, hash::Key};
 
@@ -108,6 +109,9 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
         Engine::Native => native::write(request, scratch.path(), &new, &log)?,
         Engine::Mkarchiso => mkarchiso::write(request, scratch.path(), &new, &log)?,
     };
+    let running = project.progress.start(STAGE, "checking the ISO", None);
+    let report = verify::check_made(&new)?;
+    running.done(count(report.checks.len() as u64, "check"));
     let (sha256, bytes) = finish(&new, &path)?;
     let image = Image {
         size: bytes,
@@ -163,6 +167,7 @@ fn finish(new: &Path, path: &Path) -> Result<(String, u64)> {
     let file = fs::File::open(new).with_context(what)?;
     let (sha256, bytes) = hash::sha256_reader(&file).with_context(what)?;
     file.sync_all().with_context(what)?;
+    sign::forget(&sign::beside(path, ".sha256"))?;
     fs::rename(new, path).with_context(what)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let sum = path.with_file_name(format!("{name}.sha256"));

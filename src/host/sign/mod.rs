@@ -17,7 +17,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use self::key::Kind;
 use super::embed::checksum;
@@ -96,6 +96,23 @@ pub fn verify(signed: &Path, key: &Path) -> Result<String> {
         Kind::MinisignPublic { id } => minisign::verify(key, &id, signed, &signature),
         kind => ssh::verify(key, kind == Kind::SshPublic, signed, &signature),
     }
+}
+
+/// Removes the signatures beside a file that is about to be replaced.
+///
+/// # Errors
+/// When one is there and cannot be removed.
+pub fn forget(signed: &Path) -> Result<()> {
+    for ending in [".sig", ".minisig"] {
+        let path = beside(signed, ending);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(e).with_context(|| format!("removing {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A signature that lies beside a file.
