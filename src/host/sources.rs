@@ -148,7 +148,9 @@ impl<'a> Fetcher<'a> {
             0o644,
         )?;
         let sh = Shell::new()?;
-        let command = cmd!(sh, "apt-get update -qq").env("APT_CONFIG", &config);
+        // a list that could not be fetched is no failure for apt by itself (apt.conf(5))
+        let strict = "APT::Update::Error-Mode=any";
+        let command = cmd!(sh, "apt-get update -qq -o {strict}").env("APT_CONFIG", &config);
         Task::new("reading the list of Debian's source packages", command).run()?;
         files::write(&stamp, "", 0o644)?;
         Ok(config)

@@ -218,7 +218,7 @@ impl Task {
         let mut text = format!(
             "{} failed: {status}\n  command: {}",
             self.what,
-            shown(&self.command)
+            told(&self.command)
         );
         let tail = String::from_utf8_lossy(tail);
         for line in tail.trim_end().lines() {
@@ -237,6 +237,39 @@ pub fn shown(command: &Command) -> String {
     let mut words = vec![quoted(&command.get_program().to_string_lossy())];
     words.extend(command.get_args().map(|a| quoted(&a.to_string_lossy())));
     words.join(" ")
+}
+
+/// As [`shown`], of a command in a [`super::sandbox`] only what runs inside of it: the log has all.
+fn told(command: &Command) -> String {
+    let words: Vec<String> = command
+        .get_args()
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect();
+    let inside = words
+        .iter()
+        .position(|w| w == "sandbox")
+        .and_then(|at| {
+            let env = words[at..]
+                .iter()
+                .position(|w| w == "env" || w.ends_with("/env"))?;
+            words.get(at + env + 1..)
+        })
+        .filter(|_| command.get_program() == "unshare");
+    let Some(inside) = inside else {
+        return shown(command);
+    };
+    let is_setting = |w: &&String| *w == "-i" || w.split_once('=').is_some_and(|(n, _)| is_name(n));
+    let inside: Vec<String> = inside
+        .iter()
+        .skip_while(is_setting)
+        .map(|w| quoted(w))
+        .collect();
+    format!("{}  (in a sandbox)", inside.join(" "))
+}
+
+fn is_name(word: &str) -> bool {
+    word.bytes()
+        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn quoted(word: &str) -> String {
@@ -299,6 +332,18 @@ mod tests {
           command: sh -c 'echo one; echo two >&2; exit 3'
           | one
           | two
+        ");
+    }
+
+    #[test]
+    fn of_a_sandbox_only_what_is_inside_is_told() {
+        let sandbox = crate::util::sandbox::Sandbox::host().env("A_1", "b c");
+        let command = sandbox.command("sh", ["-c", "echo no >&2; exit 3"]);
+        let error = Task::new("trying", command).run().unwrap_err();
+        insta::assert_snapshot!(format!("{error:#}"), @r"
+        trying failed: exit status: 3
+          command: sh -c 'echo no >&2; exit 3'  (in a sandbox)
+          | no
         ");
     }
 

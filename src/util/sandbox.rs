@@ -12,6 +12,9 @@ use std::{
     process::Command,
 };
 
+/// By its path: the host's PATH may name folders that the root has not.
+const ENV: &str = "/usr/bin/env";
+
 /// A root file system to enter, and what is visible in it.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
@@ -196,7 +199,7 @@ impl Sandbox {
             command.arg(&bind.from).arg(&bind.to);
         }
         if self.enter {
-            command.args(["env", "-i"]);
+            command.args([ENV, "-i"]);
             command.arg("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
             command.args(["LC_ALL=C.UTF-8", "TERM=dumb", "HOME=/tmp"]);
         } else {
@@ -264,7 +267,7 @@ impl Sandbox {
             }
             enter.push_str(" \"$root\"");
             if let Some(folder) = &self.workdir {
-                enter.push_str(&format!(" env --chdir='{}'", folder.display()));
+                enter.push_str(&format!(" {ENV} --chdir='{}'", folder.display()));
             }
         } else if let Some((uid, gid)) = self.user {
             enter.push_str(&format!(

@@ -137,7 +137,7 @@ pub fn said(desk: &Desk, output: &Output) -> String {
         .replace(env!("CARGO_MANIFEST_DIR"), "CHECKOUT");
     let run = regex::Regex::new(r"\d{8}T\d{6}-[0-9a-f]{4}").unwrap();
     let time = regex::Regex::new(r" +\d+\.\d s").unwrap();
-    let scratch = regex::Regex::new(r"(build-|[a-z-]+-)[A-Za-z0-9]{6}\b").unwrap();
+    let scratch = regex::Regex::new(r"(/[a-z-]+-)[A-Za-z0-9]{6}\b").unwrap();
     let text = run.replace_all(&text, "RUN");
     let text = time.replace_all(&text, " N s");
     scratch.replace_all(&text, "${1}XXXXXX").into_owned()

@@ -26,6 +26,8 @@ fn two_builds_at_once_share_the_work() {
     assert_eq!(texts.iter().filter(waited).count(), 1, "{texts:#?}");
     desk.iso();
 
+    // something to do for some seconds
+    std::fs::remove_dir_all(desk.cache().join("packages/ezmail")).unwrap();
     let mut build = start();
     thread::sleep(Duration::from_secs(1));
     let refused = std::process::Command::new(crate::desk::programs().join("ezmail"))
