@@ -15,8 +15,9 @@ use super::{
     profile::{self, ProfileDef},
     programs,
     project::Project,
-    repo,
+    repo, srcinfo,
 };
+use crate::util::hash::Key;
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -118,7 +119,8 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
     }
 
     // on Arch, what the image takes is resolved with our packages in sight
-    if project.is_dry() && base == Base::Arch && built.iter().any(|b| b.files.is_empty()) {
+    let there = folder.join(format!("{}.db", repo::NAME)).exists();
+    if project.is_dry() && base == Base::Arch && !there {
         return Err(PlanEnds.into());
     }
     let ours = [Section {
@@ -172,7 +174,7 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
     outcome.image = image::assemble(&image::Request {
         project,
         base,
-        base_key: &image_base.key,
+        ready: &image_base,
         def: &def,
         pacman: &pacman,
         built: &built,
@@ -201,7 +203,7 @@ fn build(
     let scratch = project.cache.scratch("packages")?;
     let prepared = builder.prepare_all(scratch.path())?;
     base::hold(project, sources_set(base), &sources(&prepared))?;
-    // a new version of what a package links is a new input of it
+    // a new version of what a package links, or of the compiler, is a new input of it
     let base_key = match base {
         Base::Standin => build_base.key.clone(),
         Base::Arch => {
@@ -211,7 +213,11 @@ fn build(
                 packages: &needs,
                 ours: &[],
             };
-            base::prepare(project, base, Kind::Build, &set)?.key
+            let needs = base::prepare(project, base, Kind::Build, &set)?;
+            Key::new("arch-build", 1)
+                .add("build-root", &build_base.key)
+                .add("needs", &needs.key)
+                .finish()
         }
     };
     builder.build_all(prepared, &base_key)
@@ -231,7 +237,7 @@ fn sources(prepared: &[Prepared]) -> lock::Resolved {
         .flat_map(|one| {
             let sources = one.info.sources.iter().zip(&one.info.sha256sums);
             sources.map(|(file, sum)| lock::Package {
-                name: format!("{}: {}", one.name, source_name(file)),
+                name: format!("{}: {}", one.name, srcinfo::source_name(file)),
                 version: one.info.version.clone(),
                 repository: repo::NAME.into(),
                 file: file.clone(),
@@ -239,32 +245,12 @@ fn sources(prepared: &[Prepared]) -> lock::Resolved {
             })
         })
         // what cargo makes of this checkout is no source that could be pinned
-        .filter(|package| package.sha256 != "SKIP")
+        .filter(|package| package.file != programs::TARBALL)
         .collect();
     packages.sort_by(|a, b| a.name.cmp(&b.name));
     lock::Resolved {
         date: base::arch::ArchiveDate::today(),
         mirror: "packages/".into(),
         packages,
-    }
-}
-
-/// The file that a source of a PKGBUILD is kept as: `NAME::URL`, or the URL's last part.
-fn source_name(source: &str) -> &str {
-    match source.split_once("::") {
-        Some((name, _)) => name,
-        None => source.rsplit('/').next().unwrap_or(source),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_has_the_name_of_its_file() {
-        assert_eq!(source_name("a.patch"), "a.patch");
-        assert_eq!(source_name("https://h/p/b-1.tar.gz"), "b-1.tar.gz");
-        assert_eq!(source_name("c.tar.gz::https://h/v1"), "c.tar.gz");
     }
 }

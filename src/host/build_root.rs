@@ -5,9 +5,9 @@ use std::{cell::OnceCell, path::Path};
 use anyhow::{Context, Result};
 
 use super::{
-    base::Ready,
+    base::{Ready, lock},
     makepkg::{self, BuildRoot},
-    pacman::Pacman,
+    pacman::{self, Pacman},
     project::Project,
 };
 use crate::util::{files, hash::Key};
@@ -60,6 +60,9 @@ fn install(project: &Project, ready: &Ready) -> Result<BuildRoot> {
             .progress
             .start("base", "installing the build root", Some(&log));
         pacman.install(root, &[BASE_DEVEL.to_owned()], &log)?;
+        if let Some(resolved) = &ready.resolved {
+            lock::check_installed(resolved, &pacman::query(root)?)?;
+        }
         add_builder(root)?;
         running.done("done");
         Ok(())

@@ -87,6 +87,7 @@ impl<'a> Build<'a> {
             "reading the PKGBUILD",
             self.makepkg(false, &["--printsrcinfo"]),
         )
+        .log(&self.log)
         .output()
     }
 

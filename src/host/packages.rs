@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    base::{Base, Ready},
+    base::{Base, PlanEnds, Ready},
     build_root::LazyRoot,
     copy,
     makepkg::{self, Build},
@@ -153,6 +153,12 @@ impl Builder<'_> {
     fn srcinfo(&self, folder: &Path) -> Result<SrcInfo> {
         let text = files::read_to_string(&folder.join("PKGBUILD"))?;
         let key = Key::new("srcinfo", 1).add("PKGBUILD", &text).finish();
+        if self.project.is_dry() && !self.project.cache.lookup("srcinfo", &key).1 {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            let what = format!("read the PKGBUILD of {name}");
+            self.project.progress.planned(STAGE, &what);
+            return Err(PlanEnds.into());
+        }
         let (entry, _) = self.project.cache.entry("srcinfo", &key, |out| {
             let scratch = self.project.cache.scratch("srcinfo")?;
             let log = self.project.cache.log("srcinfo")?;
@@ -222,6 +228,7 @@ impl Builder<'_> {
             &self.project.cache,
             self.source_dir,
             &self.ready.apt_sources,
+            log,
         );
         for source in one.pins.iter().flat_map(|p| &p.source) {
             if let Some(path) = fetcher.fetch(source)? {
@@ -229,6 +236,15 @@ impl Builder<'_> {
             }
         }
         if one.pins.is_none() && !one.needs_programs {
+            // makepkg looks at their sums, as it does at those that it fetches itself
+            for source in &one.info.sources {
+                let given = self
+                    .source_dir
+                    .map(|d| d.join(srcinfo::source_name(source)));
+                if let Some(path) = given.filter(|p| p.is_file()) {
+                    build.add_source(&path)?;
+                }
+            }
             build.fetch()?;
         }
         let from_base = |need: &&String| {
@@ -244,7 +260,13 @@ impl Builder<'_> {
             .cloned()
             .collect();
         let files: Vec<PathBuf> = ours.iter().flat_map(|b| b.files.iter().cloned()).collect();
+        let downloads = match self.base {
+            // pacman before 7 goes on with what another one has begun
+            Base::Arch => Some(self.project.cache.lock("downloads", "downloads of Arch")?),
+            Base::Standin => None,
+        };
         build.install(&names, &files)?;
+        drop(downloads);
         for path in build.run()? {
             let name = path.file_name().context("a package file without a name")?;
             let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;

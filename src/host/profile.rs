@@ -29,6 +29,9 @@ use crate::util::{files, run::Task};
 pub const KERNEL_OPTIONS: &str = "copytoram=n systemd.firstboot=no systemd.condition_needs_update=no \
                                   audit=0 loglevel=4 console=tty0 console=ttyS0,115200";
 
+/// How the folder begins in which a profile is made.
+pub const SCRATCH: &str = ".profile-";
+
 /// What a profile is rendered from.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -53,7 +56,7 @@ pub fn write(request: &Request, out: &Path) -> Result<()> {
     refuse_other(out)?;
     files::create_dir_all(parent)?;
     let scratch = tempfile::Builder::new()
-        .prefix(".profile")
+        .prefix(SCRATCH)
         .tempdir_in(parent)?;
     let new = scratch.path().join("new");
     copy::tree(&request.root.join("profile"), &new)?;

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{package::root_header, project::Project};
+use super::{base::PlanEnds, package::root_header, project::Project};
 use crate::{
     programs::{self, Program},
     util::{files::AtomicFile, hash, run::Task},
@@ -46,6 +46,13 @@ pub struct Programs {
 /// # Errors
 /// When cargo fails (the error carries what it said), or a given one is missing.
 pub fn build(project: &Project, given: Option<&Path>) -> Result<Programs> {
+    if project.is_dry() && given.is_none() {
+        // whether they change is known when cargo has run
+        project
+            .progress
+            .planned("package", "build our own programs by cargo");
+        return Err(PlanEnds.into());
+    }
     let found = match given {
         Some(folder) => PROGRAMS.iter().map(|p| (*p, folder.join(p))).collect(),
         None => by_cargo(project)?,

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{base::lock, cache::Cache, config::Config, progress::Progress};
+use super::{base::lock, cache::Cache, config::Config, profile, progress::Progress};
 use crate::util::{files, lock as file_lock, run::Task};
 
 /// This project's version: part of the ISO's name.
@@ -69,14 +69,19 @@ impl Project {
             .with_context(|| format!("opening {}", root.display()))?;
         let config = Config::load(&root.join("ezmail.toml"))?;
         let epoch = epoch(&root)?;
-        let mut out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
+        let out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
+        let mut out =
+            std::path::absolute(&out).with_context(|| format!("finding {}", out.display()))?;
         let mut out_lock = None;
         if lock != lock::Mode::Look {
             files::create_dir_all(&out)?;
+            out_lock = Some(alone_in(&out, &progress)?);
+            sweep(&out)?;
+        }
+        if out.exists() {
             out = out
                 .canonicalize()
                 .with_context(|| format!("opening {}", out.display()))?;
-            out_lock = Some(alone_in(&out, &progress)?);
         }
         Ok(Self {
             cache: Cache::open(&Cache::default_root()?, &progress)?,
@@ -113,6 +118,21 @@ fn alone_in(out: &Path, progress: &Progress) -> Result<File> {
             out.display()
         )
     })
+}
+
+/// Removes what a killed build left among the results: an ISO and a profile that were not whole.
+fn sweep(out: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(profile::SCRATCH) && entry.file_type()?.is_dir() {
+            files::remove_dir_all(&entry.path())?;
+        } else if name.starts_with('.') && name.ends_with(".iso.new") {
+            files::remove_file(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The nearest folder at or above `start` that is a checkout.

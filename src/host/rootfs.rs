@@ -122,7 +122,7 @@ fn parse_permission(value: &str) -> Result<(u32, u32, u32)> {
 }
 
 fn version_files(root: &Path, base: Base) -> Result<()> {
-    files::write(
+    files::write_scratch(
         &root.join("version"),
         format!("{VERSION}-{}\n", base.name()),
         0o644,
@@ -134,7 +134,7 @@ fn version_files(root: &Path, base: Base) -> Result<()> {
         root.join("etc/os-release")
     };
     let text = os_release(&files::read_to_string(&path)?, base);
-    files::write(&path, text, 0o644)
+    files::write_scratch(&path, text, 0o644)
 }
 
 /// os-release(5) with `IMAGE_ID` and `IMAGE_VERSION` set.
@@ -230,13 +230,13 @@ pub fn clean(root: &Path, epoch: u64) -> Result<()> {
                 .with_context(|| format!("removing {}", entry.path().display()))?;
         }
     }
-    files::write(&root.join("etc/machine-id"), "uninitialized\n", 0o444)?;
+    files::write_scratch(&root.join("etc/machine-id"), "uninitialized\n", 0o444)?;
     install_dates(root, epoch)?;
     let shadow = root.join("etc/shadow");
     let text = with_change_date(&files::read_to_string(&shadow)?, epoch);
-    files::write(&shadow, text, 0o600)?;
+    files::write_scratch(&shadow, text, 0o600)?;
     let clock = root.join("usr/lib/clock-epoch");
-    files::write(&clock, "", 0o644)?;
+    files::write_scratch(&clock, "", 0o644)?;
     set_mtime(&clock, epoch)
 }
 
@@ -279,7 +279,7 @@ fn install_dates(root: &Path, epoch: u64) -> Result<()> {
         let path = entry?.path().join("desc");
         if path.is_file() {
             let text = files::read_to_string(&path)?;
-            files::write(&path, with_install_date(&text, epoch), 0o644)?;
+            files::write_scratch(&path, with_install_date(&text, epoch), 0o644)?;
         }
     }
     Ok(())

@@ -20,16 +20,24 @@ pub struct Fetcher<'a> {
     cache: &'a Cache,
     source_dir: Option<&'a Path>,
     apt_sources: String,
+    log: PathBuf,
 }
 
 impl<'a> Fetcher<'a> {
     /// `source_dir` is a folder in which files are looked for by name first (`--source-dir`);
     /// `apt_sources` are the `deb` lines (sources.list(5)) that the base was composed from.
-    pub fn new(cache: &'a Cache, source_dir: Option<&'a Path>, apt_sources: &str) -> Self {
+    /// What the clients say is appended to `log`.
+    pub fn new(
+        cache: &'a Cache,
+        source_dir: Option<&'a Path>,
+        apt_sources: &str,
+        log: &Path,
+    ) -> Self {
         Self {
             cache,
             source_dir,
             apt_sources: deb_src(apt_sources),
+            log: log.to_path_buf(),
         }
     }
 
@@ -65,7 +73,7 @@ impl<'a> Fetcher<'a> {
                         version,
                         file,
                         ..
-                    } => fetch_crate(name, version, file, scratch.path()),
+                    } => fetch_crate(name, version, file, scratch.path(), &self.log),
                     Source::Local { .. } => Err(anyhow!("a local source is not fetched")),
                 },
             })
@@ -102,8 +110,9 @@ impl<'a> Fetcher<'a> {
         let sh = Shell::new()?;
         let command =
             cmd!(sh, "apt-get source --only-source --print-uris {package}").env("APT_CONFIG", &apt);
-        let text =
-            Task::new(format!("asking apt for the source of {package}"), command).output()?;
+        let text = Task::new(format!("asking apt for the source of {package}"), command)
+            .log(&self.log)
+            .output()?;
         let uri = find_uri(&text, name).with_context(|| {
             format!("apt knows no file '{name}' in the source package '{package}'")
         })?;
@@ -112,7 +121,9 @@ impl<'a> Fetcher<'a> {
         let helper = "/usr/lib/apt/apt-helper";
         let command =
             cmd!(sh, "{helper} download-file {uri} {target} {sum}").env("APT_CONFIG", &apt);
-        Task::new(format!("fetching {uri}"), command).run()?;
+        Task::new(format!("fetching {uri}"), command)
+            .log(&self.log)
+            .run()?;
         Ok(target)
     }
 
@@ -151,14 +162,22 @@ impl<'a> Fetcher<'a> {
         // a list that could not be fetched is no failure for apt by itself (apt.conf(5))
         let strict = "APT::Update::Error-Mode=any";
         let command = cmd!(sh, "apt-get update -qq -o {strict}").env("APT_CONFIG", &config);
-        Task::new("reading the list of Debian's source packages", command).run()?;
+        Task::new("reading the list of Debian's source packages", command)
+            .log(&self.log)
+            .run()?;
         files::write(&stamp, "", 0o644)?;
         Ok(config)
     }
 }
 
 /// A file of a crate, through cargo: a manifest that depends on it, and cargo's own copy.
-fn fetch_crate(name: &str, version: &str, file: &str, scratch: &Path) -> Result<PathBuf> {
+fn fetch_crate(
+    name: &str,
+    version: &str,
+    file: &str,
+    scratch: &Path,
+    log: &Path,
+) -> Result<PathBuf> {
     files::write(
         &scratch.join("Cargo.toml"),
         format!(
@@ -174,7 +193,9 @@ fn fetch_crate(name: &str, version: &str, file: &str, scratch: &Path) -> Result<
         sh,
         "cargo metadata --quiet --format-version 1 --manifest-path {manifest}"
     );
-    let text = Task::new(format!("fetching the crate {name} {version}"), command).output()?;
+    let text = Task::new(format!("fetching the crate {name} {version}"), command)
+        .log(log)
+        .output()?;
     let metadata: serde_json::Value =
         serde_json::from_str(&text).context("reading cargo's metadata")?;
     let manifest = metadata["packages"]
@@ -255,7 +276,7 @@ mod tests {
             file: "x_1.orig.tar.gz".into(),
             sha256: hash::sha256("right"),
         };
-        let fetcher = Fetcher::new(&cache, Some(&given), "");
+        let fetcher = Fetcher::new(&cache, Some(&given), "", &dir.path().join("log"));
         fs::write(given.join("x_1.orig.tar.gz"), "wrong").unwrap();
         let error = format!("{:#}", fetcher.fetch(&source).unwrap_err());
         assert!(

@@ -144,9 +144,24 @@ pub fn needs(all: &[SrcInfo], index: usize) -> Vec<usize> {
         .collect()
 }
 
+/// The file that a source of a PKGBUILD is kept as: `NAME::URL`, or the URL's last part.
+pub fn source_name(source: &str) -> &str {
+    match source.split_once("::") {
+        Some((name, _)) => name,
+        None => source.rsplit('/').next().unwrap_or(source),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_has_the_name_of_its_file() {
+        assert_eq!(source_name("a.patch"), "a.patch");
+        assert_eq!(source_name("https://h/p/b-1.tar.gz"), "b-1.tar.gz");
+        assert_eq!(source_name("c.tar.gz::https://h/v1"), "c.tar.gz");
+    }
 
     fn made(base: &str, needs: &[&str]) -> SrcInfo {
         SrcInfo {

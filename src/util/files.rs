@@ -98,6 +98,18 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     file.commit(mode)
 }
 
+/// Writes `bytes` to `path` with `mode`, for a scratch folder that no crash outlives: nothing waits
+/// for the disk.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_scratch(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, bytes)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .with_context(|| format!("writing {}", path.display()))
+}
+
 /// As [`write()`], creating the folders above `path` first.
 ///
 /// # Errors
@@ -163,6 +175,19 @@ pub fn remove_dir_all(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => {
             Err(e).with_context(|| format!("removing the folder {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes a file; one that is not there is removed already.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("removing {}", path.display()))
         }
         _ => Ok(()),
     }

@@ -156,10 +156,15 @@ impl Task {
         self.write_command(&mut errors)?;
         let start = errors.stream_position()?;
         let output = tempfile::tempfile().context("creating a temporary file")?;
-        self.command
-            .stdout(output.try_clone()?)
-            .stderr(errors.try_clone()?);
-        Ok((self.spawn_and_wait()?, output, errors, start))
+        self.command.stdout(output.try_clone()?);
+        let status = match self.log.is_some() && tee::is_verbose() {
+            true => self.errors_shown_and_logged(errors.try_clone()?)?,
+            false => {
+                self.command.stderr(errors.try_clone()?);
+                self.spawn_and_wait()?
+            }
+        };
+        Ok((status, output, errors, start))
     }
 
     fn write_command(&self, to: &mut File) -> Result<()> {

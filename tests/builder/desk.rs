@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 /// What takes long to make and is never changed by a build: taken from the cache that `ci/iso`
 /// filled.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 8] = [
     "base",
+    "srcinfo",
     "sources",
     "packages/knot-resolver",
     "packages/libressl-static",
@@ -74,11 +75,16 @@ impl Desk {
 
     /// `ezmail WORDS` with the stand-in base, for this desk.
     pub fn command(&self, words: &[&str]) -> Command {
+        self.command_to("out", words)
+    }
+
+    /// The same, with another folder for results.
+    pub fn command_to(&self, out: &str, words: &[&str]) -> Command {
         let mut command = Command::new(programs().join("ezmail"));
         command
             .args(words)
             .args(["--base", "standin", "--out"])
-            .arg(self.path().join("out"))
+            .arg(self.path().join(out))
             .arg("--programs")
             .arg(programs())
             .env("EZMAIL_CACHE", self.cache())

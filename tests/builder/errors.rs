@@ -25,13 +25,16 @@ fn after(script: &str, words: &[&str], command: &Command) -> std::process::Outpu
 #[test]
 fn a_missing_tool_comes_with_its_package() {
     let desk = Desk::new();
-    // every program but one
+    // every program but two
     let bin = desk.path().join("bin");
     fs::create_dir(&bin).unwrap();
     for folder in std::env::split_paths(&std::env::var_os("PATH").unwrap()) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let link = bin.join(entry.file_name());
-            if entry.file_name() != "xorriso" && !link.exists() {
+            let absent = ["xorriso", "mkarchiso"]
+                .iter()
+                .any(|n| entry.file_name() == *n);
+            if !absent && !link.exists() {
                 symlink(entry.path(), link).unwrap();
             }
         }
@@ -41,6 +44,16 @@ fn a_missing_tool_comes_with_its_package() {
     let text = said(&desk, &output);
     let end = text.find("ezmail: ").map(|at| text[at..].to_owned());
     insta::assert_snapshot!(end.unwrap());
+
+    let mut command = desk.command(&["build", "--engine", "mkarchiso"]);
+    let output = command.env("PATH", &bin).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = said(&desk, &output);
+    assert!(
+        text.contains("there is no mkarchiso on this host"),
+        "{text}"
+    );
+    assert!(text.contains("'--engine native' needs none"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod desk;
 mod errors;
+mod incremental;
 mod kills;
 mod output;
 mod together;

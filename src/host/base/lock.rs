@@ -110,7 +110,7 @@ impl fmt::Display for Mismatch {
         }
         write!(
             f,
-            "\n  what to do: 'ezmail update' takes what is offered into the lock"
+            "\n  what to do: a build without --locked takes what is offered into the lock"
         )?;
         if mirror.contains("$repo") {
             write!(
@@ -134,7 +134,7 @@ pub fn hold(path: &Path, set: &str, resolved: &Resolved, mode: Mode) -> Result<V
     let locked = lock.sets.get(set);
     if locked.is_none() && mode == Mode::Locked {
         bail!(
-            "{} has no set '{set}': 'ezmail update' writes it, a build without --locked as well",
+            "{} has no set '{set}' yet: a build without --locked writes it",
             path.display()
         );
     }

@@ -58,6 +58,8 @@ pub struct Ready {
     pub gpg_dir: Option<PathBuf>,
     /// Changes whenever the packages may have changed: part of every later cache key.
     pub key: String,
+    /// What was resolved: of Arch, whose mirrors may move on before it is installed.
+    pub resolved: Option<lock::Resolved>,
     /// `deb` lines of the mirror that the stand-in was composed from; empty for Arch.
     pub apt_sources: String,
 }
@@ -155,6 +157,7 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
         sections: prepared.sections,
         gpg_dir: Some(prepared.gpg_dir),
         key: key.finish(),
+        resolved: Some(resolved),
         apt_sources: String::new(),
     })
 }
@@ -165,6 +168,12 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
 /// With `--locked`, when something does.
 pub fn hold(project: &Project, set: &str, resolved: &lock::Resolved) -> Result<()> {
     let path = project.root.join(lock::FILE);
+    // builds of one checkout into two folders read, change and write it
+    let name = format!(
+        "checkouts/{}",
+        &hash::sha256(path.to_string_lossy().as_bytes())[..32]
+    );
+    let _alone = project.cache.lock(&name, lock::FILE)?;
     let differences = lock::hold(&path, set, resolved, project.lock)?;
     let Some(more) = differences.len().checked_sub(1) else {
         return Ok(());
@@ -233,6 +242,7 @@ fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
         gpg_dir: None,
         // what was composed, not what it was asked for: Debian's archive moves
         key: hash::sha256_file(&database)?,
+        resolved: None,
         apt_sources: files::read_to_string(&apt_sources(&out))?,
     })
 }

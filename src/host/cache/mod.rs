@@ -16,8 +16,10 @@ mod own;
 pub mod usage;
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Mutex,
     time::{Duration, SystemTime},
 };
 
@@ -41,6 +43,8 @@ pub struct Cache {
     own: Own,
     logs: PathBuf,
     progress: Progress,
+    /// Shared locks of the entries that this build has used: none is replaced under it.
+    held: Mutex<BTreeMap<String, File>>,
     _in_use: File,
 }
 
@@ -84,6 +88,7 @@ impl Cache {
             own,
             logs,
             progress: progress.clone(),
+            held: Mutex::default(),
             _in_use: in_use,
         })
     }
@@ -124,12 +129,23 @@ impl Cache {
         let path = self.lookup(step, key).0;
         // the lock's time is that of the entry's last use
         let name = format!("{step}/{}", short(key));
+        let lock = loop {
+            if path.exists() {
+                // who makes it anew has it alone
+                let shared = self.hold(&name, step)?;
+                if path.exists() {
+                    self.keep(&name, shared)?;
+                    return Ok((path, false));
+                }
+            }
+            if let Some(lock) = lock::take(&self.lock_path(&name), Duration::ZERO)? {
+                break lock;
+            }
+            // until it is made, or was not
+            self.hold(&name, step)?;
+        };
         if path.exists() {
-            self.used(&name)?;
-            return Ok((path, false));
-        }
-        let _lock = self.lock(&name, step)?;
-        if path.exists() {
+            self.keep(&name, lock)?;
             return Ok((path, false));
         }
         files::create_dir_all(&self.root.join(step))?;
@@ -139,11 +155,12 @@ impl Cache {
         fs::rename(&from, &path)
             .with_context(|| format!("putting {} in its place", path.display()))?;
         files::sync_folder(&self.root.join(step))?;
+        self.keep(&name, lock)?;
         Ok((path, true))
     }
 
     /// Makes the entry of `step` under `key` anew, which is there; the old one stays until the new one
-    /// is whole.
+    /// is whole, and while another build uses it.
     ///
     /// # Errors
     /// Whatever `make` returns; the old entry is kept then.
@@ -153,16 +170,47 @@ impl Cache {
         key: &str,
         make: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
-        let _lock = self.lock(&format!("{step}/{}", short(key)), step)?;
+        let name = format!("{step}/{}", short(key));
+        self.let_go(&name);
+        let lock = self.lock(&name, step)?;
         let scratch = self.scratch(&step.replace('/', "-"))?;
         make(scratch.path())?;
-        let old = self.scratch("old")?;
         let path = self.lookup(step, key).0;
-        let aside = old.path().join("entry");
-        fs::rename(&path, &aside)
-            .and_then(|()| fs::rename(scratch.keep(), &path))
+        // one step, so that a kill leaves one of them in place; the old one goes with the scratch
+        let cwd = rustix::fs::CWD;
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(cwd, scratch.path(), cwd, &path, flags)
             .with_context(|| format!("putting {} in its place", path.display()))?;
+        self.keep(&name, lock)?;
         Ok(path)
+    }
+
+    /// Waits until nobody makes an entry, and shares its lock.
+    fn hold(&self, name: &str, what: &str) -> Result<File> {
+        let path = self.lock_path(name);
+        if let Some(lock) = lock::share(&path, Duration::ZERO)? {
+            return Ok(lock);
+        }
+        self.waiting(what);
+        lock::share(&path, PATIENCE)?.with_context(|| too_long(what))
+    }
+
+    /// Keeps a lock, shared from now on, and notes the use.
+    fn keep(&self, name: &str, lock: File) -> Result<()> {
+        let path = self.lock_path(name);
+        set_time(&lock, &path)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockShared)
+            .with_context(|| format!("locking {}", path.display()))?;
+        if let Ok(mut held) = self.held.lock() {
+            held.insert(name.to_owned(), lock);
+        }
+        Ok(())
+    }
+
+    fn let_go(&self, name: &str) {
+        if let Ok(mut held) = self.held.lock() {
+            held.remove(name);
+        }
     }
 
     /// Waits until no other build works at `name`, which a person knows as `what`.
@@ -175,25 +223,15 @@ impl Cache {
             set_time(&lock, &path)?;
             return Ok(lock);
         }
-        self.progress
-            .note("cache", format!("another build is making {what}: waiting"));
-        let lock = lock::take(&path, PATIENCE)?.with_context(|| {
-            format!("another build has been making {what} for six hours; end it, and try again")
-        })?;
+        self.waiting(what);
+        let lock = lock::take(&path, PATIENCE)?.with_context(|| too_long(what))?;
         set_time(&lock, &path)?;
         Ok(lock)
     }
 
-    fn used(&self, name: &str) -> Result<()> {
-        let path = self.lock_path(name);
-        files::create_dir_all(path.parent().unwrap_or(&self.root))?;
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .with_context(|| format!("opening {}", path.display()))?;
-        set_time(&file, &path)
+    fn waiting(&self, what: &str) {
+        let line = format!("another build has {what} under way: waiting");
+        self.progress.note("cache", line);
     }
 
     fn lock_path(&self, name: &str) -> PathBuf {
@@ -224,6 +262,10 @@ impl Cache {
         }
         Ok(self.logs.join(format!("{}.log", name.replace('/', "-"))))
     }
+}
+
+fn too_long(what: &str) -> String {
+    format!("another build has had {what} under way for six hours; end it, and try again")
 }
 
 /// As much of a key as names an entry.
@@ -288,6 +330,23 @@ mod tests {
             both.map(|t| t.join().unwrap()).into()
         });
         assert_eq!(made.iter().filter(|m| **m).count(), 1, "{made:?}");
+    }
+
+    #[test]
+    fn an_entry_is_replaced_in_one_step_and_not_under_who_uses_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [user, other] = [open(dir.path()).unwrap(), open(dir.path()).unwrap()];
+        let write = |text: &'static str| move |p: &Path| Ok(fs::write(p.join("f"), text)?);
+        let (path, _) = user.entry("step", KEY, write("old")).unwrap();
+        let name = format!("locks/step/{KEY}");
+        let free = || lock::take(&dir.path().join(&name), Duration::ZERO).unwrap();
+        assert!(free().is_none());
+        drop(user);
+        let replaced = other.replace("step", KEY, write("new")).unwrap();
+        assert_eq!(replaced, path);
+        assert_eq!(fs::read(path.join("f")).unwrap(), b"new");
+        assert!(free().is_none());
+        assert_eq!(fs::read_dir(other.own.path()).unwrap().count(), 0);
     }
 
     #[test]

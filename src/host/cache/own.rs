@@ -85,7 +85,7 @@ pub fn sweep(work: &Path) -> Result<()> {
             };
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 remove(&folder)?;
-                remove_file(&path)?;
+                files::remove_file(&path)?;
             }
         } else if !path.with_extension(LOCK).exists() {
             remove(&path)?;
@@ -93,6 +93,9 @@ pub fn sweep(work: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+/// How long ago the last log of a build began that is certainly over.
+const OLD: Duration = Duration::from_secs(86_400);
 
 /// Makes `folder`, which gets the logs of this build, and removes all beside it but those of the last
 /// `keep` builds; `latest` beside it leads to it.
@@ -109,12 +112,16 @@ pub fn begin_logs(folder: &Path, keep: usize) -> Result<()> {
         if entry.file_type()?.is_dir() {
             old.push(entry.path());
         } else if entry.path().extension().is_some_and(|e| e == "log") {
-            remove_file(&entry.path())?; // an older ezmail's
+            files::remove_file(&entry.path())?; // an older ezmail's
         }
     }
     old.sort();
     for path in old.iter().rev().skip(keep.saturating_sub(1)) {
-        files::remove_dir_all(path)?;
+        // a long build may still be writing there
+        let changed = fs::metadata(path).and_then(|m| m.modified());
+        if changed.is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= OLD)) {
+            files::remove_dir_all(path)?;
+        }
     }
     files::create_dir_all(folder)?;
     let name = folder.file_name().context("logs without a name")?;
@@ -131,15 +138,6 @@ pub fn begin_logs(folder: &Path, keep: usize) -> Result<()> {
 pub fn log_name() -> Result<String> {
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S");
     Ok(format!("{now}-{}", hex::encode(*random::bytes::<2>()?)))
-}
-
-fn remove_file(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("removing {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Removes a folder in which somebody may be writing with the last breath.
@@ -174,12 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn the_logs_of_the_last_builds_are_kept() {
+    fn the_logs_of_the_last_builds_are_kept_and_of_all_that_are_fresh() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("image.log"), "an older ezmail's").unwrap();
         for _ in 0..4 {
             let folder = dir.path().join(log_name().unwrap());
             begin_logs(&folder, 2).unwrap();
+            let old = std::time::SystemTime::now() - 2 * OLD;
+            File::open(&folder).unwrap().set_modified(old).unwrap();
             assert!(dir.path().join("latest").is_dir());
         }
         let folders = fs::read_dir(dir.path())
@@ -187,5 +187,10 @@ mod tests {
             .filter(|e| e.as_ref().unwrap().file_type().unwrap().is_dir());
         assert_eq!(folders.count(), 2);
         assert!(!dir.path().join("image.log").exists());
+        for _ in 0..4 {
+            begin_logs(&dir.path().join(log_name().unwrap()), 2).unwrap();
+        }
+        let all = fs::read_dir(dir.path()).unwrap().count();
+        assert!(all > 5, "{all}");
     }
 }

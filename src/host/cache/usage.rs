@@ -12,6 +12,21 @@ use serde::Serialize;
 
 use crate::util::{files, lock};
 
+/// The folders of a cache: nothing else in it is ours to delete.
+const FOLDERS: [&str; 11] = [
+    "apt",
+    "base",
+    "build-root",
+    "locks",
+    "logs",
+    "packages",
+    "pacman",
+    "programs",
+    "sources",
+    "srcinfo",
+    "work",
+];
+
 /// One kind of things in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kind {
@@ -39,7 +54,7 @@ struct Entry {
 /// When something cannot be read.
 pub fn kinds(root: &Path) -> Result<Vec<Kind>> {
     let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
-    let mut add = |step: &str, path: &Path, unused: Option<Duration>| -> Result<()> {
+    let mut add = |step: &str, path: &Path, unused: Option<Duration>| {
         let kind = kinds.entry(step.to_owned()).or_insert_with(|| Kind {
             step: step.to_owned(),
             entries: 0,
@@ -47,20 +62,19 @@ pub fn kinds(root: &Path) -> Result<Vec<Kind>> {
             unused: None,
         });
         kind.entries += usize::from(unused.is_some());
-        kind.bytes += bytes(path)?;
+        kind.bytes += bytes(path);
         let unused = unused.map(|u| u.as_secs());
         kind.unused = kind.unused.into_iter().chain(unused).min();
-        Ok(())
     };
     if !root.is_dir() {
         return Ok(Vec::new());
     }
     for entry in entries(root)? {
-        add(&entry.step, &entry.path, Some(entry.unused))?;
+        add(&entry.step, &entry.path, Some(entry.unused));
     }
-    for folder in ["sources", "apt", "pacman", "base/arch", "logs", "work"] {
+    for folder in ["sources", "base/arch", "logs", "work"] {
         if root.join(folder).exists() {
-            add(folder, &root.join(folder), None)?;
+            add(folder, &root.join(folder), None);
         }
     }
     Ok(kinds.into_values().collect())
@@ -75,7 +89,7 @@ pub fn prune(root: &Path, older: Duration, dry_run: bool) -> Result<(usize, u64)
     let mut removed = (0, 0);
     for entry in entries(root)?.into_iter().filter(|e| e.unused >= older) {
         removed.0 += 1;
-        removed.1 += bytes(&entry.path)?;
+        removed.1 += bytes(&entry.path);
         if !dry_run {
             files::remove_dir_all(&entry.path)?;
         }
@@ -89,11 +103,11 @@ pub fn prune(root: &Path, older: Duration, dry_run: bool) -> Result<(usize, u64)
 /// As [`prune`].
 pub fn clear(root: &Path) -> Result<u64> {
     let _alone = alone(root)?;
-    let size = bytes(root)?;
-    for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            files::remove_dir_all(&entry.path())?;
+    let mut size = 0;
+    for folder in FOLDERS.map(|name| root.join(name)) {
+        if folder.is_dir() && !folder.is_symlink() {
+            size += bytes(&folder);
+            files::remove_dir_all(&folder)?;
         }
     }
     Ok(size)
@@ -130,7 +144,10 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
             continue;
         }
         let name = entry.file_name().to_string_lossy();
-        if name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        // downloads of a base that is no more have no key of their own
+        let downloads = inside.starts_with("pacman") || inside.starts_with("apt");
+        let length = if downloads { 16 } else { 32 };
+        if name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit()) {
             walk.skip_current_dir();
             let lock = root.join("locks").join(&inside);
             let used = fs::metadata(&lock)
@@ -153,13 +170,66 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
 }
 
 /// What a folder takes on the disk.
-fn bytes(folder: &Path) -> Result<u64> {
+fn bytes(folder: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let mut sum = 0;
     for entry in walkdir::WalkDir::new(folder) {
-        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
-        let of = |m: fs::Metadata| m.blocks() * 512;
-        sum += of(entry.metadata()?);
+        // what a running build has just removed takes no room
+        if let Ok(metadata) = entry.and_then(|e| e.metadata()) {
+            sum += metadata.blocks() * 512;
+        }
     }
-    Ok(sum)
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+    fn cache() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            &format!("packages/rspamd/{KEY}/a"),
+            &format!("srcinfo/{KEY}/b"),
+            "pacman/0123456789abcdef/c",
+            "letters/dear",
+        ] {
+            files::write_with_parents(&dir.path().join(name), "x", 0o644).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn what_was_not_used_for_long_is_pruned_and_nothing_else() {
+        let dir = cache();
+        let month = Duration::from_secs(30 * 86_400);
+        let lock = dir.path().join(format!("locks/packages/rspamd/{KEY}"));
+        files::write_with_parents(&lock, "", 0o644).unwrap();
+        let file = fs::File::options().write(true).open(&lock).unwrap();
+        file.set_modified(SystemTime::now() - 2 * month).unwrap();
+        let steps: Vec<String> = kinds(dir.path())
+            .unwrap()
+            .into_iter()
+            .map(|k| k.step)
+            .collect();
+        assert_eq!(steps, ["packages/rspamd", "pacman", "srcinfo"]);
+        assert_eq!(prune(dir.path(), month, true).unwrap().0, 1);
+        assert_eq!(prune(dir.path(), month, false).unwrap().0, 1);
+        assert!(!dir.path().join(format!("packages/rspamd/{KEY}")).exists());
+        assert!(dir.path().join(format!("srcinfo/{KEY}")).exists());
+    }
+
+    #[test]
+    fn what_is_not_the_caches_stays() {
+        let dir = cache();
+        clear(dir.path()).unwrap();
+        let left: Vec<String> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "lock")
+            .collect();
+        assert_eq!(left, ["letters"]);
+    }
 }

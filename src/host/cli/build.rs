@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::{
@@ -154,6 +154,20 @@ impl<'a> Wanted<'a> {
         if worker::is_here() {
             return self.work();
         }
+        self.front().inspect_err(|error| {
+            let message = format!("{error:#}");
+            let hint = hint::of(error);
+            self.progress().event(&Event::Error {
+                message: &message,
+                hint: hint.as_deref(),
+            });
+        })
+    }
+
+    fn front(&self) -> Result<ExitCode> {
+        if self.update && self.args.locked {
+            bail!("'ezmail update' changes ezmail.lock, and --locked forbids that");
+        }
         let key = self.sign.and_then(|s| s.sign.as_deref());
         if let Some(key) = key {
             // before an hour has gone by
@@ -163,6 +177,16 @@ impl<'a> Wanted<'a> {
         let outcome: Outcome = match worker::run()? {
             worker::Outcome::Done(outcome) => outcome,
             worker::Outcome::Failed(status) => return Ok(status),
+            worker::Outcome::Interrupted(status) => {
+                let message = "interrupted; what was finished is kept, and the same command goes on \
+                               from there";
+                self.progress().event(&Event::Error {
+                    message,
+                    hint: None,
+                });
+                eprintln!("ezmail: {message}");
+                return Ok(status);
+            }
         };
         self.sign(&outcome)?;
         let seconds = start.elapsed().as_secs_f64();
@@ -177,7 +201,7 @@ impl<'a> Wanted<'a> {
 
     /// Keys may be in an agent, which the user's own session has and the worker has not.
     fn sign(&self, outcome: &Outcome) -> Result<()> {
-        let Some(wanted) = self.sign else {
+        let Some(wanted) = self.sign.filter(|_| !self.args.dry_run) else {
             return Ok(());
         };
         let progress = self.progress();
@@ -185,9 +209,7 @@ impl<'a> Wanted<'a> {
             let path = sign::sign(&image.path, key)?;
             progress.note("sign", path.display().to_string());
         }
-        if let (Some(id), Some(folder)) = (&wanted.sign_repo, &outcome.repo)
-            && !self.args.dry_run
-        {
+        if let (Some(id), Some(folder)) = (&wanted.sign_repo, &outcome.repo) {
             let database = folder.join(format!("{}.db", repo::NAME));
             let path = sign::sign_repo(&database, id)?;
             progress.note("sign", path.display().to_string());
@@ -207,6 +229,7 @@ impl<'a> Wanted<'a> {
 
     /// The worker's part: it tells of errors itself, since it knows the logs.
     fn work(&self) -> Result<ExitCode> {
+        worker::begun()?;
         run::set_verbose(self.args.verbose);
         let progress = self.progress();
         match self.build(&progress) {
@@ -218,6 +241,7 @@ impl<'a> Wanted<'a> {
                     message: &message,
                     hint: hint.as_deref(),
                 });
+                progress.clear();
                 eprintln!("ezmail: {message}");
                 if let Some(hint) = hint {
                     eprintln!("  hint: {hint}");
@@ -253,7 +277,7 @@ impl<'a> Wanted<'a> {
             engine: self.engine,
         };
         let outcome = build::run(&project, &options, self.goal)?;
-        if let Some(image) = &outcome.image {
+        if let Some(image) = outcome.image.as_ref().filter(|_| !args.dry_run) {
             for format in self.sbom {
                 let path = sbom::write_beside(&image.path, *format)?;
                 progress.note("sbom", path.display().to_string());

@@ -55,6 +55,10 @@ enum CacheCommand {
 /// When a build is running, or something cannot be read or deleted.
 pub fn cache(args: &CacheArgs) -> Result<ExitCode> {
     let root = Cache::default_root()?;
+    if !root.is_dir() && args.json {
+        println!("[]");
+        return Ok(ExitCode::SUCCESS);
+    }
     if !root.is_dir() {
         println!("ezmail: there is no cache at {}", root.display());
         return Ok(ExitCode::SUCCESS);
@@ -110,6 +114,7 @@ pub fn clean(yes: bool) -> Result<ExitCode> {
 
 fn in_worker(work: impl FnOnce() -> Result<()>) -> Result<ExitCode> {
     if worker::is_here() {
+        worker::begun()?;
         work()?;
         worker::answer(&())?;
         return Ok(ExitCode::SUCCESS);
@@ -117,6 +122,10 @@ fn in_worker(work: impl FnOnce() -> Result<()>) -> Result<ExitCode> {
     match worker::run()? {
         worker::Outcome::Done(()) => Ok(ExitCode::SUCCESS),
         worker::Outcome::Failed(status) => Ok(status),
+        worker::Outcome::Interrupted(status) => {
+            eprintln!("ezmail: interrupted");
+            Ok(status)
+        }
     }
 }
 

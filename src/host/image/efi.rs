@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::tree::loaders;
+use super::{extras, tree::loaders};
 use crate::{
     host::{copy, profile::ProfileDef, rootfs},
     util::{files, run::Task},
@@ -41,6 +41,7 @@ pub fn write(
     copy::tree(&iso.join("loader"), &stage.join("loader"))?;
     let kernels = format!("{}/boot", def.install_dir);
     copy::tree(&iso.join(&kernels), &stage.join(&kernels))?;
+    extras::for_partition(iso, &stage)?;
     for entry in walkdir::WalkDir::new(&stage).contents_first(true) {
         rootfs::set_mtime(entry.context("walking the EFI tree")?.path(), epoch)?;
     }

@@ -1,6 +1,7 @@
 //! The ISO, with its checksum and manifest.
 
 pub(super) mod efi;
+mod extras;
 mod mkarchiso;
 mod native;
 pub(super) mod tree;
@@ -16,13 +17,13 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    base::Base,
+    base::{Base, Ready, lock},
     manifest::Manifest,
     packages::Built,
     pacman::Pacman,
     profile::ProfileDef,
     project::{Project, VERSION},
-    rootfs, sign,
+    rootfs, sbom, sign,
     verify::{self, report::count},
 };
 use crate::util::{files, hash, hash::Key};
@@ -55,8 +56,8 @@ pub struct Request<'a> {
     pub project: &'a Project,
     /// The chosen base.
     pub base: Base,
-    /// Hash of everything the base's packages came from.
-    pub base_key: &'a str,
+    /// Where the base's packages are from.
+    pub ready: &'a Ready,
     /// The rendered profile.
     pub def: &'a ProfileDef,
     /// pacman with our repository first.
@@ -112,6 +113,9 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
     let running = project.progress.start(STAGE, "checking the ISO", None);
     let report = verify::check_made(&new)?;
     running.done(count(report.checks.len() as u64, "check"));
+    if let Some(resolved) = &request.ready.resolved {
+        lock::check_installed(resolved, &installed.packages)?;
+    }
     let (sha256, bytes) = finish(&new, &path)?;
     let image = Image {
         size: bytes,
@@ -132,7 +136,7 @@ fn key(request: &Request) -> Result<String> {
     // 3: the manifest beside it says what packages need
     let mut key = Key::new("image", 3);
     key.add("version", VERSION)
-        .add("base", request.base_key)
+        .add("base", &request.ready.key)
         .add("engine", request.engine.name())
         .add("epoch", request.project.epoch.to_le_bytes())
         .add_tree("profile", &request.def.folder)?;
@@ -145,8 +149,11 @@ fn key(request: &Request) -> Result<String> {
 fn in_place(stamp: &Path, path: &Path, key: &str) -> Option<Image> {
     // a stamp that cannot be read only means that the image is made again
     let image: Image = serde_json::from_str(&fs::read_to_string(stamp).ok()?).ok()?;
+    let beside = |name: PathBuf| name.exists();
     let same = image.key == key
         && image.path == path
+        && beside(sign::beside(path, ".sha256"))
+        && beside(path.with_extension("manifest.json"))
         && path.metadata().ok()?.len() == image.size
         && modified(path).ok()? == image.modified;
     same.then_some(image)
@@ -167,7 +174,9 @@ fn finish(new: &Path, path: &Path) -> Result<(String, u64)> {
     let file = fs::File::open(new).with_context(what)?;
     let (sha256, bytes) = hash::sha256_reader(&file).with_context(what)?;
     file.sync_all().with_context(what)?;
+    // what is said of the image that is replaced
     sign::forget(&sign::beside(path, ".sha256"))?;
+    sbom::forget(path)?;
     fs::rename(new, path).with_context(what)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let sum = path.with_file_name(format!("{name}.sha256"));

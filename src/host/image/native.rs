@@ -70,7 +70,7 @@ fn squashfs(def: &ProfileDef, root: &Path, target: &Path, epoch: u64, log: &Path
     Task::new("compressing the root file system", command)
         .log(log)
         .run()?;
-    files::write(
+    files::write_scratch(
         &target.with_extension("sha512"),
         rootfs::sha512_line(target)?,
         0o644,
@@ -79,7 +79,10 @@ fn squashfs(def: &ProfileDef, root: &Path, target: &Path, epoch: u64, log: &Path
 }
 
 /// The bytes of all files in a folder: about what an ISO of them has.
-fn size_of(folder: &Path) -> Result<u64> {
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn size_of(folder: &Path) -> Result<u64> {
     let mut sum = 0;
     for entry in walkdir::WalkDir::new(folder) {
         let entry = entry.context("walking the ISO's tree")?;

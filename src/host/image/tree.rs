@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+use super::extras;
 use crate::{
     answers::reserved,
     host::{base::Base, copy, profile::ProfileDef, project::VERSION, rootfs},
@@ -29,17 +30,17 @@ impl Tree<'_> {
         let dir = self.iso.join(&self.def.install_dir);
         files::create_dir_all(&dir)?;
         let version = format!("{VERSION}-{}\n", base.name());
-        files::write(&dir.join("version"), version, 0o644)?;
-        files::write(&dir.join("grubenv"), self.grubenv(false)?, 0o644)?;
-        files::write(
+        files::write_scratch(&dir.join("version"), version, 0o644)?;
+        files::write_scratch(&dir.join("grubenv"), self.grubenv(false)?, 0o644)?;
+        files::write_scratch(
             &dir.join("pkglist.x86_64.txt"),
             rootfs::package_list(packages),
             0o644,
         )?;
         files::create_dir_all(&self.iso.join("boot/grub"))?;
         let search = search_file(self.epoch)?;
-        files::write(&self.iso.join(&search[1..]), "", 0o644)?;
-        files::write(
+        files::write_scratch(&self.iso.join(&search[1..]), "", 0o644)?;
+        files::write_scratch(
             &self.iso.join("boot/grub/grubenv"),
             self.grubenv(true)?,
             0o644,
@@ -49,7 +50,7 @@ impl Tree<'_> {
         let loopback = self.def.folder.join("grub/loopback.cfg");
         if loopback.exists() {
             let text = self.filled(&files::read_to_string(&loopback)?)?;
-            files::write(&self.iso.join("boot/grub/loopback.cfg"), text, 0o644)?;
+            files::write_scratch(&self.iso.join("boot/grub/loopback.cfg"), text, 0o644)?;
         }
         if self.boots("bios.syslinux") {
             self.syslinux()?;
@@ -78,7 +79,9 @@ impl Tree<'_> {
         for name in ["intel-ucode.img", "amd-ucode.img"] {
             let from = self.root.join("boot").join(name);
             if from.exists() {
-                copy_file(&from, &dir.join("boot").join(name))?;
+                let boot = dir.join("boot");
+                copy_file(&from, &boot.join(name))?;
+                extras::microcode_license(self.root, name, &boot)?;
             }
         }
         Ok(())
@@ -110,6 +113,8 @@ impl Tree<'_> {
                 copy_file(&path, &to.join(name))?;
             }
         }
+        extras::hardware_detection(self.root, &to)?;
+        extras::for_firmware(self.root, self.iso, false)?;
         for name in ["isolinux.bin", "isohdpfx.bin", "ldlinux.c32"] {
             if !to.join(name).exists() {
                 bail!("the package syslinux has no usr/lib/syslinux/bios/{name}");
@@ -126,6 +131,7 @@ impl Tree<'_> {
         for (from, to) in loaders(self.root)? {
             copy_file(&from, &boot.join(to))?;
         }
+        extras::for_firmware(self.root, self.iso, true)?;
         let loader = self.iso.join("loader");
         copy::tree(&self.def.folder.join("efiboot/loader"), &loader)?;
         let entries = loader.join("entries");
@@ -146,7 +152,7 @@ impl Tree<'_> {
             };
             if path.extension().is_some_and(|e| e == extension) {
                 let text = self.filled(&files::read_to_string(&path)?)?;
-                files::write(&to.join(name), text, 0o644)?;
+                files::write_scratch(&to.join(name), text, 0o644)?;
                 count += 1;
             } else {
                 copy_file(&path, &to.join(name))?;
@@ -219,7 +225,8 @@ fn search_file(epoch: u64) -> Result<String> {
     Ok(format!("/boot/{}.uuid", uuid(epoch)?))
 }
 
-fn copy_file(from: &Path, to: &Path) -> Result<()> {
+/// Copies a file, which is then readable by all.
+pub fn copy_file(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to)
         .and_then(|_| fs::set_permissions(to, fs::Permissions::from_mode(0o644)))
         .with_context(|| format!("copying {} to {}", from.display(), to.display()))

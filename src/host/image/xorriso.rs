@@ -19,14 +19,24 @@ pub fn write(
     epoch: u64,
     log: &Path,
 ) -> Result<()> {
-    let words = arguments(def, iso, efi.as_ref().map(AsRef::as_ref), out);
+    let large = super::native::size_of(iso)? > LARGE;
+    let words = arguments(def, iso, efi.as_ref().map(AsRef::as_ref), out, large);
     let sh = Shell::new().context("opening the working folder")?;
     let command = cmd!(sh, "xorriso {words...}").env("SOURCE_DATE_EPOCH", epoch.to_string());
     Task::new("writing the ISO", command).log(log).run()
 }
 
+/// From this size on an ISO is on no CD, and needs not the padding that some drives read beyond.
+const LARGE: u64 = 900 << 20;
+
 /// The command line, as mkarchiso v88 has it.
-fn arguments(def: &ProfileDef, iso: &Path, efi: Option<&Path>, out: &Path) -> Vec<String> {
+fn arguments(
+    def: &ProfileDef,
+    iso: &Path,
+    efi: Option<&Path>,
+    out: &Path,
+    large: bool,
+) -> Vec<String> {
     let bios = def.bootmodes.iter().any(|m| m == "bios.syslinux");
     let mut words: Vec<String> = [
         "-no_rc",
@@ -83,6 +93,9 @@ fn arguments(def: &ProfileDef, iso: &Path, efi: Option<&Path>, out: &Path) -> Ve
         ]);
         add(&["-no-emul-boot"]);
     }
+    if large {
+        add(&["-no-pad"]);
+    }
     add(&["-output", &out.to_string_lossy(), &iso.to_string_lossy()]);
     words
 }
@@ -100,7 +113,7 @@ mod tests {
             ..ProfileDef::default()
         };
         let efi = efi.then_some(Path::new("/w/efiboot.img"));
-        arguments(&def, Path::new("/w/iso"), efi, Path::new("/o/x.iso")).join("\n")
+        arguments(&def, Path::new("/w/iso"), efi, Path::new("/o/x.iso"), false).join("\n")
     }
 
     #[test]

@@ -171,6 +171,11 @@ impl Progress {
         }
     }
 
+    /// Takes away the part of a terminal that changes: before an error is printed.
+    pub fn clear(&self) {
+        self.view(View::clear);
+    }
+
     fn tick(&self, stage: &'static str, what: &str, elapsed: Duration, detail: &Detail) {
         match self.0.style {
             Style::Quiet => {}

@@ -76,6 +76,17 @@ pub fn write_beside(iso: &Path, format: Format) -> Result<PathBuf> {
     Ok(to)
 }
 
+/// Removes the documents beside an image that is about to be replaced.
+///
+/// # Errors
+/// When one is there and cannot be removed.
+pub fn forget(iso: &Path) -> Result<()> {
+    for format in Format::value_variants() {
+        files::remove_file(&file_name(iso, *format))?;
+    }
+    Ok(())
+}
+
 fn text(document: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(document).context("writing the bill of materials")? + "\n")
 }

@@ -17,7 +17,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use self::key::Kind;
 use super::embed::checksum;
@@ -104,13 +104,7 @@ pub fn verify(signed: &Path, key: &Path) -> Result<String> {
 /// When one is there and cannot be removed.
 pub fn forget(signed: &Path) -> Result<()> {
     for ending in [".sig", ".minisig"] {
-        let path = beside(signed, ending);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("removing {}", path.display()));
-            }
-            _ => {}
-        }
+        files::remove_file(&beside(signed, ending))?;
     }
     Ok(())
 }

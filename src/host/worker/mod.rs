@@ -35,6 +35,8 @@ pub enum Outcome<T> {
     Done(T),
     /// Otherwise, and it has said why: the front's exit status.
     Failed(ExitCode),
+    /// By an interruption of the front, whose exit status this is: the worker was killed.
+    Interrupted(ExitCode),
 }
 
 /// Whether this process is the worker.
@@ -69,21 +71,21 @@ pub fn run<T: DeserializeOwned>() -> Result<Outcome<T>> {
         .env(VARIABLE, result.path());
     let status = match Task::new("building", command).foreground()? {
         Ended::Interrupted(signal) => {
-            eprintln!(
-                "ezmail: interrupted; what was finished is kept, and the same command goes on from \
-                 there"
-            );
-            return Ok(Outcome::Failed(ExitCode::from(status_of_signal(signal))));
+            return Ok(Outcome::Interrupted(ExitCode::from(status_of_signal(
+                signal,
+            ))));
         }
         Ended::Exited(status) => status,
     };
+    let text = files::read_to_string(result.path())?;
     match status.code() {
-        Some(0) => {
-            let text = files::read_to_string(result.path())?;
-            serde_json::from_str(&text)
-                .map(Outcome::Done)
-                .context("reading what the build's own process made")
-        }
+        Some(_) if text.is_empty() => bail!(
+            "this host or container did not let the build have namespaces of its own ({status}): run \
+             a container with --privileged; 'unshare --map-auto' takes util-linux 2.38 or later"
+        ),
+        Some(0) => serde_json::from_str(&text)
+            .map(Outcome::Done)
+            .context("reading what the build's own process made"),
         Some(code) => Ok(Outcome::Failed(ExitCode::from(
             u8::try_from(code).unwrap_or(1),
         ))),
@@ -92,6 +94,14 @@ pub fn run<T: DeserializeOwned>() -> Result<Outcome<T>> {
              'journalctl -k' or 'dmesg' tells"
         ),
     }
+}
+
+/// Tells the front that the worker is there: what fails from now on, it says itself.
+///
+/// # Errors
+/// As [`answer`].
+pub fn begun() -> Result<()> {
+    answer(&"begun")
 }
 
 /// Leaves the result for the front.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, PipeReader, PipeWriter, Read, Write},
     process::{ExitStatus, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -26,7 +26,18 @@ impl Task {
     /// Runs the command with its output in `log` and on standard error.
     pub(super) fn shown_and_logged(&mut self, log: File) -> Result<ExitStatus> {
         let (reader, writer) = io::pipe().context("creating a pipe")?;
-        self.command.stdout(writer.try_clone()?).stderr(writer);
+        self.command.stdout(writer.try_clone()?);
+        self.teed(reader, writer, log)
+    }
+
+    /// As [`Task::shown_and_logged`], of its standard error alone.
+    pub(super) fn errors_shown_and_logged(&mut self, log: File) -> Result<ExitStatus> {
+        let (reader, writer) = io::pipe().context("creating a pipe")?;
+        self.teed(reader, writer, log)
+    }
+
+    fn teed(&mut self, reader: PipeReader, writer: PipeWriter, log: File) -> Result<ExitStatus> {
+        self.command.stderr(writer);
         let what = self.what.clone();
         let copier = std::thread::spawn(move || copy(reader, log, io::stderr()));
         let status = self.spawn_and_wait();

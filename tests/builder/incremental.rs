@@ -1,0 +1,79 @@
+//! What a change brings about: by the plan, which follows the same keys as a build.
+
+use std::{fs, path::PathBuf};
+
+use ezmail::host::copy;
+
+use crate::desk::{Desk, said};
+
+/// A checkout in which something may be changed.
+struct Checkout(PathBuf);
+
+impl Checkout {
+    fn new(desk: &Desk) -> Self {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let checkout = desk.path().join("checkout");
+        for folder in ["packages", "profile", "airootfs"] {
+            copy::tree(&root.join(folder), &checkout.join(folder)).unwrap();
+        }
+        fs::write(checkout.join("ezmail.toml"), "").unwrap();
+        Self(checkout)
+    }
+
+    fn change(&self, path: &str, from: &str, to: &str) {
+        let path = self.0.join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{}", path.display());
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
+    }
+}
+
+/// The steps that a build would do now.
+fn planned(desk: &Desk, checkout: &Checkout) -> Vec<String> {
+    let mut command = desk.command(&["build", "--dry-run"]);
+    let output = command.arg("--project").arg(&checkout.0).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    said(desk, &output)
+        .lines()
+        .filter_map(|line| line.split_once("would "))
+        .map(|(_, step)| {
+            step.rsplit_once(' ')
+                .map_or(step, |(words, _)| words)
+                .to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn only_what_a_change_touches_is_made_again() {
+    let desk = Desk::new();
+    let checkout = Checkout::new(&desk);
+    let mut command = desk.command(&["build", "--quiet"]);
+    let output = command.arg("--project").arg(&checkout.0).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(planned(&desk, &checkout).is_empty());
+
+    // a template is in the image alone
+    let template = "airootfs/usr/share/ezmail/templates/etc/rspamd/override.d/options.inc";
+    checkout.change(template, "dns {", "# a comment\ndns {");
+    assert_eq!(planned(&desk, &checkout), ["make"]);
+    checkout.change(template, "# a comment\n", "");
+    assert!(planned(&desk, &checkout).is_empty());
+
+    // what is linked is built again, with what it is linked into and what is built beside that
+    let with_smtpd = [
+        "build opensmtpd",
+        "build opensmtpd-table-sqlite",
+        "build ezmail",
+        "make",
+    ];
+    checkout.change("packages/libressl-static/PKGBUILD", "pkgrel=1", "pkgrel=2");
+    let plan = planned(&desk, &checkout);
+    assert_eq!(plan[0], "build libressl-static");
+    assert_eq!(plan[1..], with_smtpd);
+    checkout.change("packages/libressl-static/PKGBUILD", "pkgrel=2", "pkgrel=1");
+
+    let patch = "packages/opensmtpd/strict-eol.patch";
+    checkout.change(patch, "\n", " \n");
+    assert_eq!(planned(&desk, &checkout), with_smtpd);
+}
