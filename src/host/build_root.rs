@@ -15,6 +15,8 @@ use crate::util::{files, hash::Key};
 /// What every build root has, by Arch's definition of a package's build environment.
 pub const BASE_DEVEL: &str = "base-devel";
 
+const STEP: &str = "build-root";
+
 /// The root, made when it is asked for first: a build whose packages are all there needs none.
 #[derive(Debug)]
 pub struct LazyRoot<'a> {
@@ -33,6 +35,11 @@ impl<'a> LazyRoot<'a> {
         }
     }
 
+    /// Whether the root is there already.
+    pub fn is_there(&self) -> bool {
+        self.root.get().is_some() || self.project.cache.lookup(STEP, &key(self.ready)).1
+    }
+
     /// The root.
     ///
     /// # Errors
@@ -46,6 +53,10 @@ impl<'a> LazyRoot<'a> {
     }
 }
 
+fn key(ready: &Ready) -> String {
+    Key::new(STEP, 1).add("base", &ready.key).finish()
+}
+
 fn install(project: &Project, ready: &Ready) -> Result<BuildRoot> {
     let cache = &project.cache;
     let pacman = Pacman {
@@ -53,8 +64,7 @@ fn install(project: &Project, ready: &Ready) -> Result<BuildRoot> {
         cache_dir: cache.folder(&format!("pacman/{}", &ready.key[..16]))?,
         gpg_dir: ready.gpg_dir.clone(),
     };
-    let key = Key::new("build-root", 1).add("base", &ready.key).finish();
-    let (lower, _) = cache.entry("build-root", &key, |root| {
+    let (lower, _) = cache.entry(STEP, &key(ready), |root| {
         let log = cache.log("build-root")?;
         let running = project
             .progress

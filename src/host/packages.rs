@@ -153,7 +153,9 @@ impl Builder<'_> {
     fn srcinfo(&self, folder: &Path) -> Result<SrcInfo> {
         let text = files::read_to_string(&folder.join("PKGBUILD"))?;
         let key = Key::new("srcinfo", 1).add("PKGBUILD", &text).finish();
-        if self.project.is_dry() && !self.project.cache.lookup("srcinfo", &key).1 {
+        // a plan may look into a root that is there, and makes none
+        let known = self.project.cache.lookup("srcinfo", &key).1 || self.root.is_there();
+        if self.project.is_dry() && !known {
             let name = folder.file_name().unwrap_or_default().to_string_lossy();
             let what = format!("read the PKGBUILD of {name}");
             self.project.progress.planned(STAGE, &what);

@@ -7,13 +7,16 @@ use xshell::{Shell, cmd};
 
 use super::{Request, STAGE};
 use crate::{
-    host::{pacman, rootfs::Installed},
+    host::{base::Base, pacman, rootfs::Installed},
     util::{
         files,
         run::{Task, find_program},
         size::size,
     },
 };
+
+/// Where mkarchiso takes the loader for firmware of 32 bits from, below the profile.
+const IA32: &str = "airootfs/usr/lib/systemd/boot/efi/systemd-bootia32.efi";
 
 /// Runs mkarchiso in the folder `work`, and moves its ISO to `new`.
 ///
@@ -24,6 +27,12 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
         bail!(
             "there is no mkarchiso on this host: on Arch Linux it is in the package 'archiso', \
              elsewhere it comes from its own sources; '--engine native' needs none"
+        );
+    }
+    if request.base == Base::Standin && !request.def.folder.join(IA32).exists() {
+        bail!(
+            "mkarchiso asks for systemd-boot's 32-bit loader, which Debian's package, and so the stand-in \
+             base, does not have: take --base arch or --engine native, or put one at {IA32} in the checkout"
         );
     }
     let progress = &request.project.progress;
