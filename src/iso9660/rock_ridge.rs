@@ -6,6 +6,8 @@ use super::record;
 /// NM: the name goes on in the next NM entry; it is `.` or `..`.
 const CONTINUE: u8 = 0x01;
 const DOTS: u8 = 0x06;
+/// Longest name, as of any POSIX system.
+const MAX_NAME: usize = 255;
 
 /// Where the system use field of a record goes on (CE, SUSP 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub(super) struct Continuation {
 pub(super) struct Name {
     bytes: Vec<u8>,
     found: bool,
+    refused: bool,
 }
 
 impl Name {
@@ -37,6 +40,10 @@ impl Name {
                     Some((flags, name)) => {
                         self.bytes.extend_from_slice(name);
                         self.found = flags & CONTINUE == 0;
+                        if self.bytes.len() > MAX_NAME || name.contains(&b'/') {
+                            self.refused = true;
+                            return None;
+                        }
                     }
                     None => {}
                 },
@@ -49,10 +56,9 @@ impl Name {
         next
     }
 
-    /// The name, if there was a whole one.
+    /// The name, if there was a whole one: at most 255 bytes, and none of them a slash.
     pub fn finish(self) -> Option<String> {
-        self.found
-            .then(|| String::from_utf8_lossy(&self.bytes).into_owned())
+        (self.found && !self.refused).then(|| String::from_utf8_lossy(&self.bytes).into_owned())
     }
 }
 
@@ -113,5 +119,29 @@ mod tests {
             assert_eq!(name.add(area), None, "{area:?}");
             assert_eq!(name.finish(), None, "{area:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_path_and_not_without_end() {
+        let [most, rest] = [200, 55].map(|n| "x".repeat(n));
+        let read = |area: &[u8]| {
+            let mut name = Name::default();
+            (name.add(area), name.finish())
+        };
+        let both = [nm(CONTINUE, &most), nm(0, &rest)].concat();
+        assert_eq!(read(&both).1.unwrap().len(), 255);
+        let ce = [b"CE\x1c\x01".to_vec(), both_orders(30)].concat();
+        for area in [
+            [nm(CONTINUE, &most), nm(0, &rest), nm(0, "x")].concat(),
+            nm(0, "a/b"),
+            // whatever a later part says, and wherever it would go on
+            [nm(CONTINUE, "/"), nm(0, "b"), ce].concat(),
+        ] {
+            assert_eq!(read(&area), (None, None), "{area:?}");
+        }
+    }
+
+    fn both_orders(block: u32) -> Vec<u8> {
+        [both(block), both(0), both(40)].concat()
     }
 }
