@@ -167,7 +167,7 @@ fn clear(image: &Path) -> Result<ExitCode> {
 /// Runs `ezmail checksum`.
 ///
 /// # Errors
-/// When the image is none of ours or cannot be read, or its checksum is another than expected.
+/// When the image is not whole or cannot be read, or its checksum is another than expected.
 pub fn checksum(args: &ChecksumArgs) -> Result<ExitCode> {
     let name = args.image.display();
     let sum = checksum::canonical(&args.image)?;

@@ -111,7 +111,7 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
         Engine::Mkarchiso => mkarchiso::write(request, scratch.path(), &new, &log)?,
     };
     let running = project.progress.start(STAGE, "checking the ISO", None);
-    let report = verify::check_made(&new)?;
+    let report = verify::check_made(&new, request.engine == Engine::Native)?;
     running.done(count(report.checks.len() as u64, "check"));
     if let Some(resolved) = &request.ready.resolved {
         lock::check_installed(resolved, &installed.packages)?;

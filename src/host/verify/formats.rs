@@ -1,4 +1,4 @@
-//! The beginnings of files that are on every image: kernel, initramfs, EFI program, squashfs, and
+//! The beginnings of files that are on every image: kernel, EFI program, squashfs or erofs, and
 //! isolinux's own table.
 
 use super::{
@@ -43,31 +43,6 @@ pub fn kernel(head: &[u8], size: u64) -> Result<String, String> {
         true => Err("its header names no version".to_owned()),
         false => Ok(text),
     }
-}
-
-/// What an initramfs is packed with, by its first bytes.
-///
-/// # Errors
-/// When it is nothing that a kernel unpacks, or empty.
-pub fn initramfs(head: &[u8]) -> Result<&'static str, String> {
-    let known: [(&[u8], &str); 10] = [
-        (b"070701", "cpio"),
-        (b"070702", "cpio"),
-        (b"\x1f\x8b", "gzip"),
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"\x02\x21\x4c\x18", "lz4"),
-        (b"\x04\x22\x4d\x18", "lz4"),
-        (b"BZh", "bzip2"),
-        (b"\x5d\0\0", "lzma"),
-        (b"\x89LZO\0\r\n\x1a\n", "lzo"),
-    ];
-    if head.is_empty() {
-        return Err("it is empty".to_owned());
-    }
-    let found = known.iter().find(|(magic, _)| head.starts_with(magic));
-    let found = found.ok_or("it is neither a cpio archive nor a compressed one")?;
-    Ok(found.1)
 }
 
 /// Checks that a file is an EFI application for x86-64, by its beginning (Microsoft's "PE Format").
@@ -128,6 +103,34 @@ pub fn squashfs(head: &[u8], size: u64) -> Result<String, String> {
     };
     let inodes = count(u64::from(le32(head, 4)), "inode");
     Ok(format!("squashfs, {packed}, {inodes}"))
+}
+
+/// How much of an erofs has its superblock.
+pub const EROFS_HEAD: u64 = 1024 + 128;
+
+/// What an erofs says of itself, of which `head` is the beginning and `size` the length
+/// (Documentation/filesystems/erofs.rst, and struct erofs_super_block).
+///
+/// # Errors
+/// When it is none, or shorter than it says.
+pub fn erofs(head: &[u8], size: u64) -> Result<String, String> {
+    let superblock = head.get(1024..).unwrap_or_default();
+    if superblock.len() < 128 || le32(superblock, 0) != 0xe0f5_e1e2 {
+        return Err("it is no erofs".to_owned());
+    }
+    let log = u32::from(superblock[12]);
+    if !(9..=16).contains(&log) {
+        return Err(format!("its blocks have 2 to the {log} bytes"));
+    }
+    let used = u64::from(le32(superblock, 36)) << log;
+    if used == 0 {
+        return Err("it has no blocks".to_owned());
+    }
+    if used > size {
+        return Err(format!("it is cut short: it has {size} of {used} bytes"));
+    }
+    let inodes = count(le64(superblock, 16), "inode");
+    Ok(format!("erofs, {inodes}"))
 }
 
 /// Checks isolinux's boot info table (mkisofs(8), -boot-info-table) in the whole file, which

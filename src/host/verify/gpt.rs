@@ -41,14 +41,16 @@ pub struct Gpt {
     disk: [u8; 16],
 }
 
-/// The table, if there is one: its primary and its backup header, which have to agree.
+/// The table, if there is one: its primary and its backup header, which have to agree. `end` is where
+/// the image ends by what else it says: behind that, on a disk, lies what was there before.
 ///
 /// # Errors
-/// When one of the two is damaged, or they say different things.
-pub fn read(bytes: &dyn Bytes) -> Result<Option<Gpt>, String> {
+/// When one of the two is damaged or alone, or they say different things.
+pub fn read(bytes: &dyn Bytes, end: u64) -> Result<Option<Gpt>, String> {
     let Some(primary) = header(bytes, 1).map_err(|e| format!("the GPT: {e}"))? else {
         let last = (bytes.length() / SECTOR).saturating_sub(1);
-        return match last > 1 && bytes::read(bytes, last * SECTOR, 8)? == SIGNATURE {
+        let inside = last > 1 && last * SECTOR < end;
+        return match inside && bytes::read(bytes, last * SECTOR, 8)? == SIGNATURE {
             true => Err("the GPT has only its second copy".to_owned()),
             false => Ok(None),
         };
@@ -125,6 +127,11 @@ mod tests {
 
     const SECTORS: u64 = 100;
 
+    /// Of an image that is all of the disk.
+    fn read(disk: &Vec<u8>) -> Result<Option<Gpt>, String> {
+        super::read(disk, disk.length())
+    }
+
     fn put(disk: &mut [u8], at: u64, other: u64, entries: u64) {
         let place = (entries * SECTOR) as usize;
         disk[place..place + 16].copy_from_slice(&EFI_TYPE);
@@ -161,6 +168,17 @@ mod tests {
         };
         assert_eq!(gpt.partitions, [wanted]);
         assert_eq!(read(&vec![0; 2048]).unwrap(), None);
+    }
+
+    /// A disk that had a GPT before an image without one was copied to it.
+    #[test]
+    fn a_second_copy_behind_the_image_is_none_of_it() {
+        let mut disk = disk();
+        disk[512..520].fill(0);
+        let error = super::read(&disk, SECTORS * SECTOR).unwrap_err();
+        insta::assert_snapshot!(error, @"the GPT has only its second copy");
+        assert_eq!(super::read(&disk, (SECTORS - 1) * SECTOR).unwrap(), None);
+        assert_eq!(super::read(&disk, 50 * SECTOR).unwrap(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::{
     bytes::{self, Bytes, Window},
+    checks,
     config::grub,
     fat::{self, Fat},
     gpt::{self, Gpt},
@@ -23,6 +24,11 @@ pub const LOADER: &str = "loader";
 pub const GRUB: &str = "boot/grub";
 /// What UEFI firmware starts on a medium (UEFI 2.10, 3.5.1.1), as archiso writes it.
 pub const BOOT_X64: &str = "EFI/BOOT/BOOTx64.EFI";
+
+/// What archiso calls the root file system, by its kind.
+pub const SQUASHFS: &str = "airootfs.sfs";
+/// As [`SQUASHFS`].
+pub const EROFS: &str = "airootfs.erofs";
 
 /// A part of the image, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +76,8 @@ impl<'a> Look<'a> {
         let iso = tree::of_volume(&mut volume, 0)?;
         let first = bytes::read(bytes, 0, SECTOR)?;
         let mbr = Mbr::parse(&first);
-        let gpt = gpt::read(bytes);
+        let end = checks::needs(volume.size(), &mbr, &Ok(None));
+        let gpt = gpt::read(bytes, end);
         let catalog = catalog(bytes);
         let has = |platform| {
             let entries = catalog.iter().flatten();
@@ -126,18 +133,32 @@ impl<'a> Look<'a> {
     /// # Errors
     /// When there is none, or more than one.
     pub fn install_dir(&self) -> Result<&str, String> {
-        let ending = "/x86_64/airootfs.sfs";
-        let mut found = self.iso.files.keys().filter_map(|p| p.strip_suffix(ending));
+        self.root().map(|(folder, _)| folder)
+    }
+
+    /// That folder, and the name of the root file system in its `x86_64`: of a squashfs or an erofs.
+    ///
+    /// # Errors
+    /// As [`Self::install_dir`].
+    pub fn root(&self) -> Result<(&str, &'static str), String> {
+        let mut found = self.iso.files.keys().filter_map(|path| {
+            let mut names = [SQUASHFS, EROFS].into_iter();
+            names.find_map(|name| {
+                let folder = path.strip_suffix(name)?.strip_suffix("/x86_64/")?;
+                Some((folder, name))
+            })
+        });
         match (found.next(), found.next()) {
-            (Some(folder), None) if !folder.contains('/') => Ok(folder),
-            (Some(folder), other) => Err(format!(
-                "'{folder}{ending}' is {}",
+            (Some((folder, name)), None) if !folder.contains('/') => Ok((folder, name)),
+            (Some((folder, name)), other) => Err(format!(
+                "'{folder}/x86_64/{name}' is {}",
                 match other {
-                    Some(other) => format!("not the only one: there is '{other}{ending}'"),
+                    Some((folder, name)) =>
+                        format!("not the only one: there is '{folder}/x86_64/{name}'"),
                     None => "not in a folder of the root".to_owned(),
                 }
             )),
-            (None, _) => Err("no folder has x86_64/airootfs.sfs".to_owned()),
+            (None, _) => Err(format!("no folder has x86_64/{SQUASHFS}, or {EROFS}")),
         }
     }
 

@@ -8,7 +8,8 @@
 //! | [`fat`] | the EFI system partition's files |
 //! | [`tree`] | files of a volume, with their places in the image |
 //! | [`config`] | what syslinux, systemd-boot and GRUB read |
-//! | [`formats`] | beginnings of a kernel, an initramfs, an EFI program, a squashfs |
+//! | [`formats`] | beginnings of a kernel, an EFI program, a squashfs, an erofs |
+//! | [`initramfs`] | the parts of an initramfs |
 //! | [`look`] | an image as it was read |
 //! | [`checks`] | the checks, each a function of that |
 //! | [`report`] | what they found |
@@ -25,6 +26,7 @@ pub mod config;
 pub mod fat;
 pub mod formats;
 pub mod gpt;
+pub mod initramfs;
 pub mod look;
 pub mod mbr;
 pub mod render;
@@ -33,16 +35,20 @@ pub mod tree;
 
 use std::{fs::File, path::Path};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 pub use command::VerifyArgs;
 
 use self::{
     bytes::{Bytes, Disk, Window},
     look::Look,
+    mbr::{Mbr, SECTOR},
     report::{Check, Report},
 };
-use crate::iso9660::{self, Volume};
+use crate::{
+    answers::reserved,
+    iso9660::{self, Volume},
+};
 
 /// Checks an image, or a disk that it was copied to.
 ///
@@ -56,6 +62,7 @@ pub fn check(image: &Path) -> Result<Report> {
         image: image.to_owned(),
         size: disk.length(),
         boots: Vec::new(),
+        answers: false,
         checks: Vec::new(),
     };
     let whole = Window::new(&disk, 0, disk.length());
@@ -79,18 +86,48 @@ pub fn check(image: &Path) -> Result<Report> {
             report.checks.push(size);
             if report.passed() {
                 report.checks.extend(checks::all(&look));
+                report.answers = checks::has_answers(&look);
             }
         }
     }
     Ok(report)
 }
 
-/// Checks an image that was just made.
+/// How many bytes of a disk are the image that was copied to it, by what that says itself.
+///
+/// # Errors
+/// When it cannot be read, is no image, or is less than that.
+pub fn length(disk: &Path) -> Result<u64> {
+    let name = || disk.display().to_string();
+    let file = File::open(disk).with_context(|| format!("opening {}", name()))?;
+    let disk = Disk::new(file).with_context(|| format!("reading {}", name()))?;
+    let volume = Volume::open(Window::new(&disk, 0, disk.length())).with_context(name)?;
+    let first = bytes::read(&disk, 0, SECTOR).map_err(|e| anyhow!("{}: {e}", name()))?;
+    let mbr = Mbr::parse(&first);
+    let end = checks::needs(volume.size(), &mbr, &Ok(None));
+    let needs = checks::needs(volume.size(), &mbr, &gpt::read(&disk, end));
+    if needs > disk.length() {
+        bail!("{}: {}", name(), checks::cut_short(disk.length(), needs));
+    }
+    Ok(needs)
+}
+
+/// Checks an image that was just made, and that there is a place for answers in it if there has to be
+/// one.
 ///
 /// # Errors
 /// When it cannot be read, or a check failed: the error names each.
-pub fn check_made(image: &Path) -> Result<Report> {
-    let report = check(image)?;
+pub fn check_made(image: &Path, place: bool) -> Result<Report> {
+    let mut report = check(image)?;
+    if place && report.passed() {
+        let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
+        if let Err(e) = reserved::find(&file) {
+            let checks = report.checks.iter_mut();
+            for check in checks.filter(|c| c.name == "answers") {
+                *check = Check::new(check.name, Err(e.to_string()));
+            }
+        }
+    }
     if report.passed() {
         return Ok(report);
     }

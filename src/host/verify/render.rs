@@ -91,6 +91,7 @@ mod tests {
             image: "my.iso".into(),
             size: 260_386_816,
             boots: vec!["BIOS (syslinux)", "UEFI (systemd-boot)"],
+            answers: false,
             checks,
         }
     }

@@ -58,6 +58,8 @@ pub struct Report {
     pub size: u64,
     /// What boots it, such as `BIOS (syslinux)`; empty if it was not found out.
     pub boots: Vec<&'static str>,
+    /// Whether there are answers in it: no checksum and no signature is of them.
+    pub answers: bool,
     /// In the order in which they were made.
     pub checks: Vec<Check>,
 }

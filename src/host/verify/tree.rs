@@ -11,6 +11,8 @@ use crate::iso9660::{BLOCK, Entry, Extent, Volume};
 const MAX_DEPTH: usize = 32;
 const MAX_FILES: usize = 100_000;
 const MAX_FOLDERS: usize = 4096;
+/// Most bytes of all folders together, some of which may be the same ones.
+const MAX_LISTS: u64 = 64 << 20;
 /// Largest file that is read whole: configuration, lists, kernels.
 pub const MAX_WHOLE: u64 = 256 << 20;
 
@@ -46,6 +48,24 @@ impl File {
             Some(first) => bytes::read(bytes, first.offset, first.length.min(count)),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// `count` bytes from `from` on, fewer where it ends.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn part(&self, bytes: &dyn Bytes, from: u64, count: u64) -> Result<Vec<u8>, String> {
+        let (mut all, mut at, mut rest) = (Vec::new(), from, count);
+        for extent in &self.extents {
+            let length = extent.length.saturating_sub(at).min(rest);
+            if length > 0 {
+                let offset = extent.offset.saturating_add(at);
+                all.extend(bytes::read(bytes, offset, length)?);
+            }
+            rest -= length;
+            at = at.saturating_sub(extent.length);
+        }
+        Ok(all)
     }
 
     /// Its SHA-512, 128 hexadecimal digits.
@@ -114,7 +134,7 @@ fn strip_any_case<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 }
 
 /// A path as keys of a tree are: no empty parts and no dots.
-fn plain(path: &str) -> String {
+pub fn plain(path: &str) -> String {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
     parts.collect::<Vec<_>>().join("/")
 }
@@ -122,22 +142,40 @@ fn plain(path: &str) -> String {
 /// The tree of an ISO volume that begins at `start`.
 ///
 /// # Errors
-/// When a directory is damaged or leads back to itself.
+/// When a directory is damaged or leads back to itself, a name is there twice or no name, or a file
+/// is larger than the volume.
 pub fn of_volume(volume: &mut Volume<Window>, start: u64) -> Result<Tree, String> {
     let mut tree = Tree::default();
     let mut seen = BTreeSet::new();
+    let mut names = BTreeSet::new();
+    let mut lists = 0_u64;
     let mut folders = vec![(String::new(), volume.root().clone(), 0)];
     while let Some((path, folder, depth)) = folders.pop() {
         let place = folder.extents.first().map(|e| e.offset);
         if depth > MAX_DEPTH || !seen.insert(place) {
             return Err(format!("the folder '{path}' leads back to itself"));
         }
-        if seen.len() > MAX_FOLDERS {
-            return Err(format!("it has more than {MAX_FOLDERS} folders"));
+        lists = lists.saturating_add(folder.size());
+        if lists > MAX_LISTS {
+            return Err(format!("its folders have more than {MAX_LISTS} bytes"));
         }
         for entry in volume.list(&folder).map_err(|e| e.to_string())? {
-            let path = format!("{path}{}", entry.shown());
+            let name = entry.shown();
+            if name.contains('/') || matches!(name, "" | "." | "..") {
+                return Err(format!("'{name}' in the folder '{path}' is no name"));
+            }
+            let path = format!("{path}{name}");
+            if entry.size() > volume.size() {
+                return Err(format!("'{path}' is larger than the volume"));
+            }
+            if tree.files.contains_key(&path) || names.contains(&path) {
+                return Err(format!("'{path}' is there twice"));
+            }
             if entry.directory {
+                if names.len() == MAX_FOLDERS {
+                    return Err(format!("it has more than {MAX_FOLDERS} folders"));
+                }
+                names.insert(path.clone());
                 folders.push((path + "/", entry, depth + 1));
             } else if tree.files.len() == MAX_FILES {
                 return Err(format!("it has more than {MAX_FILES} files"));
@@ -183,6 +221,27 @@ pub fn same(bytes: &dyn Bytes, a: &File, b: &File) -> Result<bool, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_may_lie_in_two_places() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let extent = |offset, length| Extent { offset, length };
+        let file = File {
+            extents: vec![extent(10, 5), extent(50, 3)],
+            size: 8,
+        };
+        let part = |from, count| file.part(&bytes, from, count).unwrap();
+        assert_eq!(part(0, 2), [10, 11]);
+        assert_eq!(part(3, 3), [13, 14, 50]);
+        assert_eq!(part(6, 9), [51, 52]);
+        assert!(part(8, 1).is_empty());
+        assert!(part(u64::MAX, u64::MAX).is_empty());
+        let far = File {
+            extents: vec![extent(99, 2)],
+            size: 2,
+        };
+        assert!(far.part(&bytes, 0, 2).is_err());
+    }
 
     fn tree(any_case: bool) -> Tree {
         let file = File {

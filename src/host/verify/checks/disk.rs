@@ -3,8 +3,9 @@
 use crate::{
     host::verify::{
         bytes::Window,
+        gpt::Gpt,
         look::{ISOLINUX, Look},
-        mbr::{self, PROTECTIVE, SECTOR},
+        mbr::{self, Mbr, PROTECTIVE, SECTOR},
         report::{Faults, Verdict, count},
         tree,
     },
@@ -22,9 +23,7 @@ use crate::{
 /// How much there is, and how much there should be.
 pub fn size(look: &Look) -> Verdict {
     let has = look.bytes.length();
-    let in_mbr = look.mbr.iter().flat_map(|mbr| &mbr.partitions);
-    let ends = in_mbr.map(|p| p.end()).max().unwrap_or(0) * SECTOR;
-    let needs = look.volume_size.max(ends);
+    let needs = needs(look.volume_size, &look.mbr, &look.gpt);
     if has < needs {
         return Err(cut_short(has, needs));
     }
@@ -32,6 +31,16 @@ pub fn size(look: &Look) -> Verdict {
         true => format!("{needs} bytes of {has} are the image"),
         false => format!("{has} bytes, as it says itself"),
     })
+}
+
+/// How many bytes an image has by what it says itself: its volume, its partitions and the second copy
+/// of its GPT, which is the last of it. On a disk, all that is of the image.
+pub fn needs(volume: u64, mbr: &Result<Mbr, String>, gpt: &Result<Option<Gpt>, String>) -> u64 {
+    let in_mbr = mbr.iter().flat_map(|mbr| &mbr.partitions);
+    let in_mbr = in_mbr.map(|p| p.end()).max().unwrap_or(0);
+    let in_gpt = gpt.iter().flatten().map(|gpt| gpt.other.saturating_add(1));
+    let ends = in_mbr.max(in_gpt.max().unwrap_or(0));
+    volume.max(ends.saturating_mul(SECTOR))
 }
 
 /// What an image is told to be of which the end is missing.

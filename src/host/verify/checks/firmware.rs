@@ -1,5 +1,7 @@
 //! What each firmware starts.
 
+use std::collections::BTreeMap;
+
 use crate::host::verify::{
     formats,
     look::{BOOT_X64, ISOLINUX, Look, SYSLINUX},
@@ -63,12 +65,22 @@ pub fn uefi(look: &Look) -> Verdict {
     })
 }
 
-/// The files of the EFI system partition, which the ISO has as well.
+/// The files of the EFI system partition, which the ISO has as well. Not compared are shells in its
+/// root: under the name of the one for IA-32, mkarchiso puts another there than on the ISO.
 pub fn copies(look: &Look) -> Verdict {
     let fat = look.fat.as_ref().map_err(Clone::clone)?;
     let mut faults = Faults::default();
+    // capitals make no difference in FAT
+    let files = look.iso.files.iter();
+    let iso: BTreeMap<String, &File> = files
+        .map(|(path, file)| (path.to_ascii_lowercase(), file))
+        .collect();
     for (path, file) in &fat.tree.files {
-        match other(look, path) {
+        let name = path.to_ascii_lowercase();
+        if is_shell(&name) {
+            continue;
+        }
+        match iso.get(&name) {
             None => faults.add(format!("{path} is in the EFI system partition alone")),
             Some(other) => match tree::same(look.bytes, file, other) {
                 Ok(true) => {}
@@ -82,9 +94,22 @@ pub fn copies(look: &Look) -> Verdict {
     faults.or(|| "the same as the ISO's".to_owned())
 }
 
-/// The ISO's file by the name that FAT has, in which capitals make no difference.
-fn other<'a>(look: &'a Look, path: &str) -> Option<&'a File> {
-    let mut files = look.iso.files.iter();
-    let found = files.find(|(name, _)| name.eq_ignore_ascii_case(path));
-    found.map(|(_, file)| file)
+/// Whether a path in small letters is that of a UEFI shell in the root.
+fn is_shell(path: &str) -> bool {
+    path.starts_with("shell") && path.ends_with(".efi") && !path.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shells_are_in_the_root() {
+        for path in ["shellia32.efi", "shellx64.efi"] {
+            assert!(is_shell(path), "{path}");
+        }
+        for path in ["efi/shellx64.efi", "shellx64.cfg", "efi/boot/bootx64.efi"] {
+            assert!(!is_shell(path), "{path}");
+        }
+    }
 }

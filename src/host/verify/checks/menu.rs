@@ -1,93 +1,16 @@
 //! What boot loaders are told: how the system finds its medium, and which files are booted.
 
+use super::menus::{Kind, Loader, Menu, menus};
 use crate::host::verify::{
-    config::{self, Entry, Named, grub, syslinux, systemd_boot},
-    look::{GRUB, LOADER, Look, SYSLINUX},
+    config::{self, Entry, Named, syslinux, systemd_boot},
+    look::{LOADER, Look, SYSLINUX},
     report::{Faults, Verdict, count},
-    tree::Tree,
 };
 
 /// Parameters by which a system that is booted over the network finds its root file system.
 const NETWORK: &[&str] = &["archiso_http_srv", "archiso_nbd_srv", "archiso_nfs_srv"];
 /// Parameters by which an image is found that is a file on another disk.
 const LOOPBACK: &str = "img_loop";
-
-/// A configuration as one loader reads it.
-struct Menu<'a> {
-    /// Whose it is, before its path, such as `EFI: `.
-    prefix: &'static str,
-    path: &'a str,
-    text: String,
-    /// The files of the volume that the loader reads.
-    tree: &'a Tree,
-    kind: Kind,
-}
-
-#[derive(PartialEq)]
-enum Kind {
-    Syslinux,
-    Loader,
-    LoaderEntry,
-    Grub,
-    GrubEnvironment,
-}
-
-impl Menu<'_> {
-    fn name(&self) -> String {
-        format!("{}{}", self.prefix, self.path)
-    }
-
-    fn entries(&self) -> Vec<Entry> {
-        match self.kind {
-            Kind::Syslinux => syslinux::parse(&self.text).entries,
-            Kind::LoaderEntry => vec![systemd_boot::entry(self.path, &self.text)],
-            Kind::Grub => grub::parse(&self.text),
-            Kind::Loader | Kind::GrubEnvironment => Vec::new(),
-        }
-    }
-
-    /// Where a file that it names is on its volume, unless it is fetched from elsewhere.
-    fn path(&self, named: &Named) -> Option<String> {
-        match self.kind {
-            Kind::Syslinux => {
-                let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                syslinux::path(folder, &named.path)
-            }
-            _ => Some(named.path.replace('\\', "/")),
-        }
-    }
-}
-
-/// All configuration, of the ISO and of the EFI system partition; what cannot be read is a fault.
-fn menus<'a>(look: &'a Look, faults: &mut Faults) -> Vec<Menu<'a>> {
-    let mut menus = Vec::new();
-    let mut read = |prefix, tree: &'a Tree, folder, ending, kind: fn(&str) -> Kind| {
-        for (path, file) in tree.in_folder(folder, ending) {
-            match file.read(look.bytes) {
-                Err(e) => faults.add(format!("{prefix}{path}: {e}")),
-                Ok(bytes) => menus.push(Menu {
-                    prefix,
-                    path,
-                    text: String::from_utf8_lossy(&bytes).into_owned(),
-                    tree,
-                    kind: kind(path),
-                }),
-            }
-        }
-    };
-    let loader = |path: &str| match path.contains("/entries/") {
-        true => Kind::LoaderEntry,
-        false => Kind::Loader,
-    };
-    read("", &look.iso, SYSLINUX, ".cfg", |_| Kind::Syslinux);
-    read("", &look.iso, GRUB, ".cfg", |_| Kind::Grub);
-    read("", &look.iso, GRUB, "/grubenv", |_| Kind::GrubEnvironment);
-    read("", &look.iso, LOADER, ".conf", loader);
-    if let Ok(fat) = &look.fat {
-        read("EFI: ", &fat.tree, LOADER, ".conf", loader);
-    }
-    menus
-}
 
 /// That the system finds its medium: every entry and GRUB's environment say what the volume has.
 pub fn medium(look: &Look) -> Verdict {
@@ -114,18 +37,33 @@ pub fn medium(look: &Look) -> Verdict {
         install,
         label: &look.label,
     };
-    let mut live = 0;
+    let (mut live, mut from_medium) = (0, Vec::new());
     for menu in menus(look, &mut faults) {
         let name = menu.name();
         if menu.kind == Kind::GrubEnvironment {
             right.environment(&name, &menu.text, &mut faults);
         }
-        for entry in menu.entries().iter().filter(|e| e.is_live()) {
+        for entry in menu.entries().iter().filter(|e| menu.boots(e, look)) {
             live += 1;
             right.entry(&name, entry, &mut faults);
+            if !is_elsewhere(entry) {
+                from_medium.extend(menu.loader());
+            }
         }
     }
-    faults.unless(live > 0, || "no entry boots the system".to_owned());
+    for (loader, wanted, what) in [
+        (Loader::Bios, look.bios, "syslinux"),
+        // what is wrong with the partition is told elsewhere
+        (
+            Loader::Uefi,
+            look.uefi && look.fat.is_ok(),
+            "systemd-boot on the EFI system partition, and none of GRUB,",
+        ),
+    ] {
+        faults.unless(!wanted || from_medium.contains(&loader), || {
+            format!("no entry of {what} boots the system")
+        });
+    }
     faults.or(|| {
         let entries = match live {
             1 => "1 entry looks".to_owned(),
@@ -133,6 +71,12 @@ pub fn medium(look: &Look) -> Verdict {
         };
         format!("{entries} for {uuid} with the folder {install}, as the image has them")
     })
+}
+
+/// Whether an entry's system is not on the medium that it is booted from.
+fn is_elsewhere(entry: &Entry) -> bool {
+    let mut names = NETWORK.iter().chain([&LOOPBACK]);
+    names.any(|name| entry.values(name).next().is_some())
 }
 
 /// What entries have to say.
@@ -170,9 +114,7 @@ impl Right<'_> {
                 });
             }
         }
-        let elsewhere = NETWORK.iter().chain([&LOOPBACK]);
-        let elsewhere = elsewhere.map(|n| entry.values(n).count()).sum::<usize>() > 0;
-        faults.unless(uuid || label || device || elsewhere, || {
+        faults.unless(uuid || label || device || is_elsewhere(entry), || {
             format!("{name} has no archisosearchuuid=")
         });
         // archiso's own default
@@ -200,14 +142,21 @@ impl Right<'_> {
     }
 }
 
-/// That every file that an entry names is on the volume that its loader reads.
+/// That every file that an entry names is on the volume that its loader reads, and that an entry which
+/// boots the system names a kernel and an initramfs of the image.
 pub fn entries(look: &Look) -> Verdict {
     let mut faults = Faults::default();
     let menus = menus(look, &mut faults);
     let (mut named, mut syslinux_menus, mut loader_entries) = (0, 0, Vec::new());
     for menu in &menus {
         let name = menu.name();
-        let mut files: Vec<Named> = menu.entries().into_iter().flat_map(|e| e.files).collect();
+        let entries = menu.entries();
+        for entry in entries.iter().filter(|e| menu.boots(e, look)) {
+            for wrong in menu.kernel_of(entry, look) {
+                faults.add(wrong);
+            }
+        }
+        let mut files: Vec<Named> = entries.into_iter().flat_map(|e| e.files).collect();
         if menu.kind == Kind::Syslinux {
             syslinux_menus += 1;
             files.extend(syslinux::parse(&menu.text).files);
@@ -220,7 +169,7 @@ pub fn entries(look: &Look) -> Verdict {
                 continue;
             };
             named += 1;
-            faults.unless(menu.tree.get(&path).is_some(), || {
+            faults.unless(menu.has(&path), || {
                 format!("{name}: {} {} is not there", file.word, file.path)
             });
         }

@@ -3,9 +3,11 @@
 mod disk;
 mod firmware;
 mod menu;
+mod menus;
 mod system;
 
-pub use disk::{cut_short, size};
+pub use disk::{cut_short, needs, size};
+pub use system::has_answers;
 
 use super::{
     look::Look,

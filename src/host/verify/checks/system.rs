@@ -5,13 +5,17 @@ use zeroize::Zeroizing;
 use crate::{
     answers::{container::Content, reserved},
     host::verify::{
-        formats::{self, KERNEL_HEAD},
-        look::Look,
+        formats::{self, EROFS_HEAD, KERNEL_HEAD},
+        initramfs,
+        look::{EROFS, Look},
         report::{Faults, Verdict, count},
         tree::File,
     },
     util::size::size as sized,
 };
+
+/// Most kernels or initramfs images: each is read.
+const MOST: usize = 64;
 
 /// The kernels on the ISO; that the EFI system partition's are the same is another check.
 pub fn kernel(look: &Look) -> Verdict {
@@ -25,7 +29,7 @@ pub fn kernel(look: &Look) -> Verdict {
 /// The initramfs images on the ISO.
 pub fn initramfs(look: &Look) -> Verdict {
     each(look, "initramfs", |file| {
-        let packed = formats::initramfs(&file.begin(look.bytes, 16)?)?;
+        let packed = initramfs::read(file, look.bytes)?;
         Ok(format!("{packed}, {}", sized(file.size)))
     })
 }
@@ -33,7 +37,10 @@ pub fn initramfs(look: &Look) -> Verdict {
 fn each(look: &Look, begin: &str, check: impl Fn(&File) -> Verdict) -> Verdict {
     let mut faults = Faults::default();
     let mut told = Vec::new();
-    for (path, file) in look.boot_files(begin) {
+    faults.unless(look.boot_files(begin).nth(MOST).is_none(), || {
+        format!("there are more than {MOST} {begin}*")
+    });
+    for (path, file) in look.boot_files(begin).take(MOST) {
         match check(file) {
             Ok(found) => told.push(found),
             Err(e) => faults.add(format!("{path}: {e}")),
@@ -48,17 +55,22 @@ fn each(look: &Look, begin: &str, check: impl Fn(&File) -> Verdict) -> Verdict {
 
 /// The root file system's own description of itself.
 pub fn root(look: &Look) -> Verdict {
-    let path = format!("{}/x86_64/airootfs.sfs", look.install_dir()?);
+    let (folder, name) = look.root()?;
+    let path = format!("{folder}/x86_64/{name}");
     let file = look.iso.get(&path).ok_or_else(|| missing(&path))?;
-    let head = file.begin(look.bytes, 96)?;
-    let found = formats::squashfs(&head, file.size).map_err(|e| format!("{path}: {e}"))?;
+    let head = file.begin(look.bytes, EROFS_HEAD)?;
+    let found = match name {
+        EROFS => formats::erofs(&head, file.size),
+        _ => formats::squashfs(&head, file.size),
+    };
+    let found = found.map_err(|e| format!("{path}: {e}"))?;
     Ok(format!("{found}, {}", sized(file.size)))
 }
 
 /// The root file system, byte by byte.
 pub fn root_checksum(look: &Look) -> Verdict {
-    let folder = format!("{}/x86_64", look.install_dir()?);
-    let [image, sum] = ["airootfs.sfs", "airootfs.sha512"].map(|n| format!("{folder}/{n}"));
+    let (folder, root) = look.root()?;
+    let [image, sum] = [root, "airootfs.sha512"].map(|n| format!("{folder}/x86_64/{n}"));
     let [image_file, sum_file] = [&image, &sum].map(|path| look.iso.get(path));
     let sum_file = sum_file.ok_or_else(|| missing(&sum))?;
     let text = sum_file.begin(look.bytes, 1024)?;
@@ -66,9 +78,9 @@ pub fn root_checksum(look: &Look) -> Verdict {
     let expected = text.lines().find_map(|line| {
         let (hex, name) = line.split_once(' ')?;
         let name = name.trim_start_matches([' ', '*']);
-        (name == "airootfs.sfs" && hex.len() == 128).then(|| hex.to_ascii_lowercase())
+        (name == root && hex.len() == 128).then(|| hex.to_ascii_lowercase())
     });
-    let expected = expected.ok_or_else(|| format!("{sum} has no line for airootfs.sfs"))?;
+    let expected = expected.ok_or_else(|| format!("{sum} has no line for {root}"))?;
     let found = image_file
         .ok_or_else(|| missing(&image))?
         .sha512(look.bytes)?;
@@ -103,6 +115,15 @@ pub fn description(look: &Look) -> Verdict {
     }
     let packages = count(packages.lines().count() as u64, "package");
     faults.or(|| format!("version {version}, {packages}"))
+}
+
+/// Whether there are whole answers in it.
+pub fn has_answers(look: &Look) -> bool {
+    let place = look.iso.get(reserved::FILE);
+    let place = place.filter(|file| file.size == reserved::SIZE as u64);
+    let bytes = place.and_then(|file| file.read(look.bytes).ok());
+    let bytes = bytes.map(Zeroizing::new);
+    bytes.is_some_and(|bytes| matches!(Content::unpack(&bytes), Ok(Some(_))))
 }
 
 /// The place that is reserved for answers, and what is in it.

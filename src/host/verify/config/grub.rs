@@ -3,7 +3,7 @@
 
 use super::{Entry, Named};
 
-/// The entries of a configuration. Paths with variables are passed over: only GRUB knows them.
+/// The entries of a configuration. Where a path with variables leads, only GRUB knows.
 pub fn parse(text: &str) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in text.lines().map(str::trim) {
@@ -25,9 +25,8 @@ pub fn parse(text: &str) -> Vec<Entry> {
             entries.push(Entry::default());
         }
         if let Some(entry) = entries.last_mut() {
-            let known = files.into_iter().map(unquoted);
-            let known = known.filter(|path| path.starts_with('/') && !path.contains('$'));
-            entry.files.extend(known.map(|path| Named::new(word, path)));
+            let files = files.into_iter().map(unquoted);
+            entry.files.extend(files.map(|path| Named::new(word, path)));
             if word == "linux" {
                 entry.options = words.map(|w| w.replace('"', "")).collect();
             }
@@ -76,7 +75,7 @@ menuentry 'Shell' {
             .collect();
         insta::assert_snapshot!(told.join("\n"), @r"
         ezmail (x86_64): /arch/boot/x86_64/vmlinuz-linux /arch/boot/intel-ucode.img /arch/boot/x86_64/initramfs-linux.img; archisobasedir=arch img_loop=${iso_path}
-        Shell: /boot/grub/more.cfg;
+        Shell: ($root)/shellx64.efi /boot/grub/more.cfg;
         ");
     }
 }

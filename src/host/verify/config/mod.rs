@@ -40,10 +40,11 @@ impl Entry {
         values.filter(move |(n, _)| *n == name).map(|(_, v)| v)
     }
 
-    /// Whether it boots a system of archiso's: one that has to be told where its medium is.
+    /// Whether it boots a system of archiso's: one with an initramfs, or that is told where its medium
+    /// is. Which kernel an entry has is for those to ask who know the image's.
     pub fn is_live(&self) -> bool {
         let initrd = self.files.iter().any(|f| f.word == "initrd");
-        initrd || self.values("archisobasedir").next().is_some()
+        initrd || self.options.iter().any(|o| o.starts_with("archiso"))
     }
 }
 

@@ -22,7 +22,8 @@ const ONE_FILE: &[&str] = &[
 /// Reads a configuration. Words that name no file are passed over.
 pub fn parse(text: &str) -> Config {
     let mut config = Config::default();
-    for line in text.lines().map(str::trim) {
+    let mut lines = text.lines().map(str::trim);
+    while let Some(line) = lines.next() {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         let word = word.to_ascii_lowercase();
@@ -36,6 +37,10 @@ pub fn parse(text: &str) -> Config {
             "append" => append(&mut config, rest),
             "initrd" => names(&mut config, "initrd", rest),
             "menu" => menu(&mut config, rest),
+            // what is told of an entry, which may begin with any word
+            "text" if first.eq_ignore_ascii_case("help") => {
+                lines.find(|line| line.eq_ignore_ascii_case("endtext"));
+            }
             word if ONE_FILE.contains(&word) && !first.is_empty() => {
                 add(&mut config, Named::new(word, first));
             }
@@ -119,6 +124,8 @@ INCLUDE tail.cfg
 LABEL arch
 TEXT HELP
 Boots it.
+INITRD is what
+Linux begins with
 ENDTEXT
 MENU LABEL Arch
 LINUX /arch/boot/x86_64/vmlinuz-linux

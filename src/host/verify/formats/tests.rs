@@ -39,14 +39,6 @@ fn kernels() {
 }
 
 #[test]
-fn initramfs_images() {
-    assert_eq!(initramfs(b"070701000"), Ok("cpio"));
-    assert_eq!(initramfs(b"\x28\xb5\x2f\xfd..."), Ok("zstd"));
-    insta::assert_snapshot!(initramfs(b"").unwrap_err(), @"it is empty");
-    insta::assert_snapshot!(initramfs(&[0; 16]).unwrap_err(), @"it is neither a cpio archive nor a compressed one");
-}
-
-#[test]
 fn efi_programs() {
     let mut good = vec![0; 512];
     put(&mut good, 0, b"MZ");
@@ -80,6 +72,24 @@ fn squashfs_images() {
     insta::assert_snapshot!(error(72, &[0, 16]), @"its table of folders lies beyond its end");
     insta::assert_snapshot!(error(20, &[9]), @"it is compressed in the unknown way 9");
     assert!(squashfs(&good[..95], 4096).is_err());
+}
+
+#[test]
+fn erofs_images() {
+    let mut good = vec![0; EROFS_HEAD as usize];
+    put(&mut good, 1024, &[0xe2, 0xe1, 0xf5, 0xe0]);
+    put(&mut good, 1024 + 12, &[12]);
+    put(&mut good, 1024 + 16, &[7]);
+    put(&mut good, 1024 + 36, &[2]);
+    assert_eq!(erofs(&good, 8192).unwrap(), "erofs, 7 inodes");
+    let error = |at, part: &[u8]| erofs(&with(&good, at, part), 8192).unwrap_err();
+    insta::assert_snapshot!(error(1024, &[0]), @"it is no erofs");
+    insta::assert_snapshot!(error(1024 + 12, &[40]), @"its blocks have 2 to the 40 bytes");
+    insta::assert_snapshot!(error(1024 + 36, &[0]), @"it has no blocks");
+    insta::assert_snapshot!(error(1024 + 36, &[3]), @"it is cut short: it has 8192 of 12288 bytes");
+    for length in 0..good.len() {
+        assert!(erofs(&good[..length], 8192).is_err(), "{length}");
+    }
 }
 
 #[test]
