@@ -32,61 +32,96 @@ fn content(file: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// When it is by nobody of those, of something else, or none.
 pub fn verify(key: &Path, plain: bool, signed: &Path, signature: &Path) -> Result<String> {
-    let mut temporary;
-    let (allowed, whom) = match plain {
-        false => (key, whom(key, signature)?),
+    let allowed = match plain {
+        // find-principals refuses lines that are empty
+        false => files::read_to_string(key)?
+            .lines()
+            .map(|line| if line.trim().is_empty() { "#" } else { line })
+            .collect::<Vec<_>>()
+            .join("\n"),
         true => {
             let text = files::read_to_string(key)?;
-            let lines = text.lines().map(str::trim);
-            let line = lines.clone().find(|l| !l.is_empty() && !l.starts_with('#'));
+            let line = lines(&text).next();
             let line = line.with_context(|| format!("{} is empty", key.display()))?;
-            temporary = tempfile::NamedTempFile::new().context("creating a temporary file")?;
-            writeln!(temporary, "{SOMEBODY} {line}").context("writing a temporary file")?;
-            (temporary.path(), SOMEBODY.to_owned())
+            format!("{SOMEBODY} {line}\n")
         }
     };
-    let mut command = keygen("verify");
-    command.args(["-I", &whom, "-f"]).arg(allowed);
-    command.arg("-s").arg(signature);
-    let done = Task::new("verifying the signature", command)
-        .input(content(signed)?)
-        .outcome()?;
-    let told = String::from_utf8_lossy(&done.stdout);
-    if !done.status.success() {
-        // either another key, or something else that was signed
-        let by = by(signed, signature)?;
-        let (signature, key) = (signature.display(), key.display());
-        match plain {
-            true => bail!("{signature} is not by the key in {key}: it is by {by}"),
-            false => bail!(
-                "{signature} is by {by}, and {key} does not allow that: {}",
-                reason(&String::from_utf8_lossy(&done.stderr))
-            ),
+    let refused = match verified(&allowed, signed, signature)? {
+        Found::Valid(_, by) if plain => return Ok(by),
+        Found::Valid(whom, by) => return Ok(format!("{whom}, {by}")),
+        Found::Nobody(why) if !plain => bail!(
+            "{} is not by anybody in {}: {why}",
+            signature.display(),
+            key.display()
+        ),
+        Found::Nobody(why) | Found::Refused(why) => why,
+    };
+    // ssh-keygen names those of the first line that has the key, whatever that line is for: another
+    // one may have the same key for us
+    if !plain {
+        for line in lines(&allowed) {
+            if let Found::Valid(whom, by) = verified(line, signed, signature)? {
+                return Ok(format!("{whom}, {by}"));
+            }
         }
     }
-    let by = fingerprint(&told).unwrap_or_default();
-    Ok(match plain {
-        true => by,
-        false => format!("{whom}, {by}"),
-    })
+    // either another key, or something else that was signed
+    let by = by(signed, signature)?;
+    let (signature, key) = (signature.display(), key.display());
+    match plain {
+        true => bail!("{signature} is not by the key in {key}: it is by {by}"),
+        false => bail!("{signature} is by {by}, and {key} does not allow that: {refused}"),
+    }
 }
 
-/// Who of the allowed signers a signature says to be by.
-fn whom(allowed: &Path, signature: &Path) -> Result<String> {
+/// The lines of a list that say something.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|l| !l.is_empty() && !l.starts_with('#'))
+}
+
+/// What a list of allowed signers makes of a signature.
+enum Found {
+    /// It is by somebody in it; the key.
+    Valid(String, String),
+    /// The key is somebody's in it, and may not be used so, or the signature is of something else.
+    Refused(String),
+    /// The key is nobody's.
+    Nobody(String),
+}
+
+fn verified(allowed: &str, signed: &Path, signature: &Path) -> Result<Found> {
+    let mut list = tempfile::NamedTempFile::new().context("creating a temporary file")?;
+    writeln!(list, "{}", allowed.trim_end_matches('\n')).context("writing a temporary file")?;
+    // without the name of a file that is gone by then
+    let name = format!("{}:", list.path().display());
+    let reason = |told: &[u8]| reason(&String::from_utf8_lossy(told)).replace(&name, "line ");
     let mut command = Command::new("ssh-keygen");
-    command.args(["-Y", "find-principals", "-f"]).arg(allowed);
-    command.arg("-s").arg(signature);
+    command
+        .args(["-Y", "find-principals", "-f"])
+        .arg(list.path())
+        .arg("-s")
+        .arg(signature);
     let done = Task::new("looking for who signed", command).outcome()?;
     let told = String::from_utf8_lossy(&done.stdout);
-    match told.lines().next() {
-        Some(whom) if done.status.success() => Ok(whom.to_owned()),
-        _ => bail!(
-            "{} is not by anybody in {}: {}",
-            signature.display(),
-            allowed.display(),
-            reason(&String::from_utf8_lossy(&done.stderr))
-        ),
+    if !done.status.success() || told.trim().is_empty() {
+        return Ok(Found::Nobody(reason(&done.stderr)));
     }
+    let mut refused = None;
+    for whom in told.lines() {
+        let mut command = keygen("verify");
+        command.args(["-I", whom, "-f"]).arg(list.path());
+        command.arg("-s").arg(signature);
+        let done = Task::new("verifying the signature", command)
+            .input(content(signed)?)
+            .outcome()?;
+        if done.status.success() {
+            let by = fingerprint(&String::from_utf8_lossy(&done.stdout));
+            return Ok(Found::Valid(whom.to_owned(), by.unwrap_or_default()));
+        }
+        refused.get_or_insert_with(|| reason(&done.stderr));
+    }
+    Ok(Found::Refused(refused.unwrap_or_default()))
 }
 
 /// The key that the signature of a file says to be by, if it is one of it at all.

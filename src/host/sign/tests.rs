@@ -129,7 +129,18 @@ fn both_kinds_of_keys_sign_and_verify() {
         format!("me@x namespaces=\"git\" {public}"),
     )
     .unwrap();
-    insta::assert_snapshot!(world.error(verify("allowed")), @r#"DIR/x.iso.sha256.sig is by ED25519 SHA256:PRINT, and DIR/allowed does not allow that: DIR/allowed:1: key is not permitted for use in signature namespace "ezmail""#);
+    insta::assert_snapshot!(world.error(verify("allowed")), @r#"DIR/x.iso.sha256.sig is by ED25519 SHA256:PRINT, and DIR/allowed does not allow that: line 1: key is not permitted for use in signature namespace "ezmail""#);
+    // the same key for two uses, and one line for two people
+    let list = format!(
+        "\ndev@x namespaces=\"git\" {public}\n# more\nother@x,rel@x namespaces=\"ezmail\" {public}"
+    );
+    fs::write(world.place("allowed"), list).unwrap();
+    let by = world.plain(&verify("allowed").unwrap());
+    insta::assert_snapshot!(by, @"other@x, ED25519 SHA256:PRINT");
+    world.ssh_key("stranger");
+    let stranger = fs::read_to_string(world.public("stranger")).unwrap();
+    fs::write(world.place("allowed"), format!("me@x {stranger}")).unwrap();
+    insta::assert_snapshot!(world.error(verify("allowed")), @"DIR/x.iso.sha256.sig is not by anybody in DIR/allowed: No principal matched");
 
     // minisign's key as people pass it on
     let text = fs::read_to_string(world.public("mini")).unwrap();
