@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, anyhow};
 use packageurl::PackageUrl;
 
-use super::license::{self, Declared};
+use super::license::{Declared, References};
 use crate::host::{
     manifest::{BuiltPackage, BuiltSource, Manifest},
     repo::{self, Record},
@@ -74,6 +74,7 @@ impl<'a> Inventory<'a> {
             true => b.name == name,
             false => b.names.iter().any(|n| n == name),
         };
+        let mut licenses = References::default();
         let mut packages = Vec::new();
         for record in &manifest.packages {
             let ours = record.repository == repo::NAME;
@@ -86,7 +87,7 @@ impl<'a> Inventory<'a> {
                     &record.version,
                     architecture(record),
                 )?,
-                license: license::declared(&record.license),
+                license: licenses.declared(&record.name, &record.license),
                 depends: depends(record, &providers)?,
                 built: built.filter(|_| ours),
             });
@@ -108,7 +109,7 @@ impl<'a> Inventory<'a> {
                 linked.push(Linked {
                     built,
                     purl: purl(vendor(manifest, true), &built.name, &built.version, "")?,
-                    license: license::declared(&built.license),
+                    license: licenses.declared(&built.name, &built.license),
                     users,
                 });
             }

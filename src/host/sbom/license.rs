@@ -28,59 +28,94 @@ pub enum Declared {
     Nothing,
 }
 
-/// Reads the entries of a package's `license`.
-pub fn declared(values: &[String]) -> Declared {
-    match values {
-        [] => return Declared::Unsaid(None),
-        [one] if one == NOTHING => return Declared::Nothing,
-        [one] if one == COPYRIGHT_FILE => return Declared::Unsaid(Some(one.clone())),
-        _ => {}
-    }
-    let mut refs = BTreeMap::new();
-    let terms: Vec<String> = values.iter().map(|value| term(value, &mut refs)).collect();
-    let text = match &terms[..] {
-        [one] => one.clone(),
-        // AND binds tighter than OR
-        all => all
-            .iter()
-            .map(|t| match t.contains(' ') {
-                true => format!("({t})"),
-                false => t.clone(),
-            })
-            .collect::<Vec<_>>()
-            .join(" AND "),
-    };
-    Declared::Expression { text, refs }
-}
+/// What a licence of no list is called by everybody, or by one package.
+type Called = (Option<String>, String);
 
-/// One entry as an expression; names that are on no list, `custom:...` and the short names of before
-/// Arch took SPDX's among them, become references.
-fn term(value: &str, refs: &mut BTreeMap<String, String>) -> String {
-    if let Ok(expression) = Expression::parse_mode(value, ParseMode::STRICT) {
-        let own: Vec<_> = expression
-            .requirements()
-            .filter_map(|r| match &r.req.license {
-                LicenseItem::Other(other) => Some(other),
-                LicenseItem::Spdx { .. } => None,
-            })
-            .collect();
-        // no other document is known here
-        if own.iter().all(|o| o.doc_ref.is_none()) {
-            let ids = own.iter().map(|o| format!("LicenseRef-{}", o.lic_ref));
-            refs.extend(ids.map(|id| (id.clone(), id)));
-            return value.to_owned();
+/// The `LicenseRef-` that were given out in a document, each to one licence.
+#[derive(Debug, Default)]
+pub struct References(BTreeMap<String, Called>);
+
+impl References {
+    /// Reads the entries of the `license` of a package.
+    pub fn declared(&mut self, package: &str, values: &[String]) -> Declared {
+        match values {
+            [] => return Declared::Unsaid(None),
+            [one] if one == NOTHING => return Declared::Nothing,
+            [one] if one == COPYRIGHT_FILE => return Declared::Unsaid(Some(one.clone())),
+            _ => {}
         }
+        let mut refs = BTreeMap::new();
+        let terms = values
+            .iter()
+            .map(|value| self.term(package, value, &mut refs));
+        let terms: Vec<String> = terms.collect();
+        let text = match &terms[..] {
+            [one] => one.clone(),
+            // AND binds tighter than OR
+            all => all
+                .iter()
+                .map(|t| match t.contains(' ') {
+                    true => format!("({t})"),
+                    false => t.clone(),
+                })
+                .collect::<Vec<_>>()
+                .join(" AND "),
+        };
+        Declared::Expression { text, refs }
     }
-    let allowed = |c: char| match c.is_ascii_alphanumeric() || ".-".contains(c) {
-        true => c,
-        false => '-',
-    };
-    let id = format!(
-        "LicenseRef-{}",
-        value.chars().map(allowed).collect::<String>()
-    );
-    refs.insert(id.clone(), value.to_owned());
-    id
+
+    /// One entry as an expression; names that are on no list, `custom:...` and the short names of
+    /// before Arch took SPDX's among them, become references.
+    fn term(&mut self, package: &str, value: &str, refs: &mut BTreeMap<String, String>) -> String {
+        if let Ok(expression) = Expression::parse_mode(value, ParseMode::STRICT) {
+            let own: Vec<_> = expression
+                .requirements()
+                .filter_map(|r| match &r.req.license {
+                    LicenseItem::Other(other) => Some(other),
+                    LicenseItem::Spdx { .. } => None,
+                })
+                .collect();
+            // no other document is known here
+            if own.iter().all(|o| o.doc_ref.is_none()) {
+                for id in own.iter().map(|o| format!("LicenseRef-{}", o.lic_ref)) {
+                    self.0.insert(id.clone(), (None, id.clone()));
+                    refs.insert(id.clone(), id);
+                }
+                return value.to_owned();
+            }
+        }
+        let id = self.reference(package, value);
+        refs.insert(id.clone(), value.to_owned());
+        id
+    }
+
+    /// The reference for a name. What is `custom` is another licence in every package, and names that
+    /// differ in what a reference cannot have are numbered.
+    fn reference(&mut self, package: &str, value: &str) -> String {
+        let custom = value.strip_prefix("custom");
+        let custom = custom.filter(|rest| rest.is_empty() || rest.starts_with(':'));
+        let (called, text) = match custom {
+            Some(rest) => (
+                (Some(package.to_owned()), value.to_owned()),
+                format!("custom-{package}{rest}"),
+            ),
+            None => ((None, value.to_owned()), value.to_owned()),
+        };
+        let allowed = |c: char| match c.is_ascii_alphanumeric() || ".-".contains(c) {
+            true => c,
+            false => '-',
+        };
+        let plain: String = text.chars().map(allowed).collect();
+        let first = format!("LicenseRef-{plain}");
+        let mut id = first.clone();
+        let mut number = 1;
+        while self.0.get(&id).is_some_and(|other| *other != called) {
+            number += 1;
+            id = format!("{first}-{number}");
+        }
+        self.0.insert(id.clone(), called);
+        id
+    }
 }
 
 #[cfg(test)]
@@ -88,7 +123,11 @@ mod tests {
     use super::*;
 
     fn read(values: &[&str]) -> Declared {
-        declared(&values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>())
+        References::default().declared("p", &owned(values))
+    }
+
+    fn owned(values: &[&str]) -> Vec<String> {
+        values.iter().map(|v| (*v).to_owned()).collect()
     }
 
     fn expression(text: &str, refs: &[(&str, &str)]) -> Declared {
@@ -121,10 +160,10 @@ mod tests {
         assert_eq!(
             read(&["GPL2", "custom:a b"]),
             expression(
-                "LicenseRef-GPL2 AND LicenseRef-custom-a-b",
+                "LicenseRef-GPL2 AND LicenseRef-custom-p-a-b",
                 &[
                     ("LicenseRef-GPL2", "GPL2"),
-                    ("LicenseRef-custom-a-b", "custom:a b")
+                    ("LicenseRef-custom-p-a-b", "custom:a b")
                 ]
             )
         );
@@ -143,6 +182,31 @@ mod tests {
             read(&["mit"]),
             expression("LicenseRef-mit", &[("LicenseRef-mit", "mit")])
         );
+    }
+
+    #[test]
+    fn no_two_licences_are_one_reference() {
+        let mut references = References::default();
+        let mut text =
+            |package: &str, values: &[&str]| match references.declared(package, &owned(values)) {
+                Declared::Expression { text, .. } => text,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(text("a", &["custom"]), "LicenseRef-custom-a");
+        assert_eq!(text("b", &["custom"]), "LicenseRef-custom-b");
+        assert_eq!(text("a", &["custom"]), "LicenseRef-custom-a");
+        assert_eq!(
+            text("c", &["custom:a b", "custom:a-b", "custom:a b"]),
+            "LicenseRef-custom-c-a-b AND LicenseRef-custom-c-a-b-2 AND LicenseRef-custom-c-a-b"
+        );
+        assert_eq!(text("c-a", &["custom:b"]), "LicenseRef-custom-c-a-b-3");
+        // one licence, whoever has it
+        assert_eq!(text("a", &["GPL2"]), "LicenseRef-GPL2");
+        assert_eq!(text("b", &["GPL2"]), "LicenseRef-GPL2");
+        assert_eq!(text("b", &["customary"]), "LicenseRef-customary");
+        // a package's own reference is what it says
+        assert_eq!(text("a", &["LicenseRef-x-y"]), "LicenseRef-x-y");
+        assert_eq!(text("b", &["x y"]), "LicenseRef-x-y-2");
     }
 
     #[test]

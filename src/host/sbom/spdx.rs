@@ -72,7 +72,8 @@ struct Element {
     copyright_text: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<String>,
-    primary_package_purpose: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    primary_package_purpose: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     external_refs: Vec<ExternalRef>,
 }
@@ -132,7 +133,7 @@ pub(super) fn document(inventory: &Inventory, number: &str) -> Document {
             supplier: Some("Organization: ezmail".into()),
             homepage: homepage(&built.url).map(str::to_owned),
             source_info: source_info(manifest, &built.name, true),
-            primary_package_purpose: "LIBRARY",
+            primary_package_purpose: Some("LIBRARY"),
             external_refs: vec![purl(&linked.purl)],
             ..element(&id, &built.name).licensed(&linked.license)
         });
@@ -180,7 +181,7 @@ fn image(manifest: &Manifest) -> Element {
         version_info: Some(manifest.version.clone()),
         package_file_name: Some(manifest.iso.file.clone()),
         checksums: checksums(sha256(&manifest.iso.sha256)),
-        primary_package_purpose: "OPERATING-SYSTEM",
+        // none: how an operating system is spelled differs between states of the schema
         license_declared: NOASSERTION.into(),
         summary: Some(format!(
             "A mail server on a bootable ISO image, on the base '{}'",
@@ -202,7 +203,7 @@ fn installed(manifest: &Manifest, package: &Package, id: &str) -> Element {
         source_info: source_info(manifest, &record.name, ours),
         summary: (!record.desc.is_empty()).then(|| record.desc.clone()),
         // most are libraries or programs or both: nobody says which
-        primary_package_purpose: "INSTALL",
+        primary_package_purpose: Some("INSTALL"),
         external_refs: vec![purl(&package.purl)],
         ..element(id, &record.name).licensed(&package.license)
     }
@@ -216,7 +217,7 @@ fn source(built: &BuiltPackage, number: usize, source: &BuiltSource) -> Element 
         checksums: checksums(checksum(source)),
         source_info: local.then(|| format!("ezmail's own, of packages/{}", built.name)),
         license_declared: NOASSERTION.into(),
-        primary_package_purpose: "SOURCE",
+        primary_package_purpose: Some("SOURCE"),
         external_refs: source.origin.iter().map(|o| purl(o)).collect(),
         ..element(&source_id(built, number), &place.name)
     }
