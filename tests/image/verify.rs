@@ -10,6 +10,8 @@ use ezmail::{
     host::verify::{
         bytes::{self, Bytes, Disk, Window, le16},
         check,
+        command::verify_as,
+        length,
         look::Look,
         report::Report,
         tree,
@@ -168,6 +170,22 @@ fn one_thing_broken_is_named() {
         ("initramfs", copy.flipped(place(iso, &initramfs))),
         ("path in an entry of the FAT", copy.with(paths, b"w")),
         ("uuid of syslinux", copy.with(syslinux_uuid, b"1")),
+        (
+            "linux in the FAT's entry",
+            copy.with(inside(&look, fat, entry, b"linux "), b"#"),
+        ),
+        (
+            "initrd in the FAT's entry",
+            copy.with(inside(&look, fat, entry, b"initrd"), b"#"),
+        ),
+        (
+            "initrd of syslinux",
+            copy.with(inside(&look, iso, syslinux, b"INITRD"), b"#"),
+        ),
+        (
+            "first frame of the initramfs",
+            copy.with(place(iso, &initramfs) + 4, &[8]),
+        ),
         ("placeholder", copy.with(syslinux_uuid, b"%ARCHISO_UUID%")),
         ("superblock of the squashfs", copy.flipped(squashfs)),
         ("byte of the squashfs", copy.flipped(squashfs + 50_000_000)),
@@ -180,6 +198,9 @@ fn one_thing_broken_is_named() {
     text += &format!("cut short\n{}", failed(&check(&copy.path).unwrap()));
     let version = regex::Regex::new(r"\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d-00").unwrap();
     let text = version.replace_all(&text, "UUID");
+    // what is left of it behind a placeholder
+    let rest = regex::Regex::new(r"(%ARCHISO_UUID%)\d\d-\d\d-00").unwrap();
+    let text = rest.replace_all(&text, "${1}REST");
     let sizes = regex::Regex::new(r"\b\d{7,}\b").unwrap();
     let text = sizes.replace_all(&text, "N");
     let package = regex::Regex::new(r"_[0-9][^' ]*-\d+'").unwrap();
@@ -192,4 +213,20 @@ fn a_copy_passes_too() {
     let copy = Copy::new();
     let report = check(Path::new(&copy.path)).unwrap();
     assert!(report.passed(), "{report:#?}");
+    // as on a disk that is larger
+    let size = copy.good.length();
+    copy.file.set_len(size + 10_000_000).unwrap();
+    copy.file
+        .write_all_at(b"EFI PART", size + 9_999_488)
+        .unwrap();
+    assert_eq!(length(&copy.path).unwrap(), size);
+    let mut name = iso().into_os_string();
+    name.push(".sha256");
+    let same = || {
+        let report = verify_as(&copy.path, true, None, Some(Path::new(&name))).unwrap();
+        failed(&report)
+    };
+    assert_eq!(same(), "");
+    copy.file.write_all_at(b"x", 50_000).unwrap();
+    assert!(same().contains("checksum: without answers it is another"));
 }

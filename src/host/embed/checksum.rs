@@ -81,7 +81,7 @@ pub fn compare(image: &Path, sum: &str, file: Option<&Path>) -> Result<()> {
             "{} is of {}, not of {name}; if that is the same under another name, name the file \
              with --check=FILE",
             path.display(),
-            expected.name
+            expected.name.escape_debug()
         );
     }
     let expected = expected.sum;

@@ -50,6 +50,7 @@ Examples:
   ezmail verify out/ezmail-*.iso
   ezmail verify --key release.pub ezmail-0.1.0-arch-x86_64.iso
   ezmail verify --checksum ezmail-0.1.0-arch-x86_64.iso.sha256 my.iso
+  ezmail verify --key release.pub --checksum NAME.iso.sha256 /dev/sdX
 
 A signature that nobody named a key for is not checked, and no failure.
 

@@ -10,6 +10,8 @@ use crate::host::verify::{
 /// Largest configuration that is read, and most of all together: archiso's have some thousand bytes.
 const MAX_FILE: u64 = 1 << 20;
 const MAX_ALL: u64 = 8 << 20;
+/// Most lines of all together: each may be an entry, and each entry is looked for among all files.
+const MAX_LINES: usize = 10_000;
 
 /// A configuration as one loader reads it.
 pub(super) struct Menu<'a> {
@@ -156,7 +158,7 @@ impl Booted {
 /// All configuration, of the ISO and of the EFI system partition; what cannot be read is a fault.
 pub(super) fn menus<'a>(look: &'a Look, faults: &mut Faults) -> Vec<Menu<'a>> {
     let mut menus = Vec::new();
-    let mut all = 0;
+    let (mut all, mut lines) = (0, 0);
     let mut read = |prefix, tree: &'a Tree, folder, ending, kind: fn(&str) -> Kind| {
         for (path, file) in tree.in_folder(folder, ending) {
             all += file.size.min(MAX_FILE);
@@ -164,6 +166,13 @@ pub(super) fn menus<'a>(look: &'a Look, faults: &mut Faults) -> Vec<Menu<'a>> {
                 true => Err("it is too large for what a boot loader reads".to_owned()),
                 false => file.read(look.bytes),
             };
+            let bytes = bytes.and_then(|bytes| {
+                lines += bytes.iter().filter(|b| **b == b'\n').count();
+                match lines > MAX_LINES {
+                    true => Err(format!("with it there are more than {MAX_LINES} lines")),
+                    false => Ok(bytes),
+                }
+            });
             match bytes {
                 Err(e) => faults.add(format!("{prefix}{path}: {e}")),
                 Ok(bytes) => menus.push(Menu {

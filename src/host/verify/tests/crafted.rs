@@ -68,4 +68,13 @@ fn configuration_has_an_end() {
     loader/entries/x.conf: it is too large for what a boot loader reads
     and 5 more of the kind
     ");
+    let (_dir, image) = made(BOTH, |iso| {
+        files::write(&iso.join("boot/grub/x.cfg"), "\n".repeat(10_001), 0o644).unwrap();
+    });
+    let report = check(&image).unwrap();
+    let found = report.failed().map(|c| c.found[0].clone());
+    assert_eq!(
+        found.collect::<Vec<_>>()[0],
+        "boot/grub/x.cfg: with it there are more than 10000 lines"
+    );
 }
