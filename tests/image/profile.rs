@@ -16,7 +16,8 @@ fn profile() -> PathBuf {
 
 /// All variables and functions that sourcing the profile's definition makes.
 fn definition() -> BTreeMap<String, String> {
-    let script = "before=$(compgen -v); source ./profiledef.sh; \
+    // the array is declared by who sources it
+    let script = "before=$(compgen -v); declare -A file_permissions=(); source ./profiledef.sh; \
         comm -13 <(sort <<<\"$before\") <(compgen -v | sort) | \
         while read -r name; do [[ $name == before || $name == BASH_* || $name == PIPESTATUS ]] || \
         declare -p \"$name\"; done; declare -F";
@@ -70,7 +71,9 @@ fn the_definition_has_what_mkarchiso_knows_and_nothing_else() {
 #[test]
 fn permissions_are_of_files_that_the_overlay_has() {
     let list = &definition()["file_permissions"];
-    let paths: Vec<&str> = list.split('"').filter(|w| w.starts_with('/')).collect();
+    // bash prints a key in quotation marks where it has to
+    let words = list.split(['[', ']']).map(|w| w.trim_matches('"'));
+    let paths: Vec<&str> = words.filter(|w| w.starts_with('/')).collect();
     assert!(paths.len() > 1, "{list}");
     for path in paths {
         let inside = profile().join("airootfs").join(&path[1..]);
