@@ -61,7 +61,7 @@ fn a_full_disk_is_named() {
     let desk = Desk::new();
     // the cache moves to a small disk
     let output = after(
-        "cp -a \"$1\" \"$1.kept\"; mount -t tmpfs -o size=120M small \"$1\"; cp -a \"$1.kept/.\" \"$1\"",
+        "cp -a \"$1\" \"$1.kept\"; mount -t tmpfs -o size=220M small \"$1\"; cp -a \"$1.kept/.\" \"$1\"",
         &[desk.cache().to_str().unwrap()],
         &desk.command(&["build"]),
     );
