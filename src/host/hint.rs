@@ -5,6 +5,14 @@ use super::{
     doctor::{self, Host},
 };
 
+/// What tools say of a full disk; the last is curl's, of a file that it was fetching.
+const SPACE: [&str; 4] = [
+    "No space left on device",
+    "os error 28",
+    "not enough free disk space",
+    "Failure writing output to destination",
+];
+
 /// What tools say when something could not be fetched.
 const NETWORK: [&str; 12] = [
     "Could not resolve",
@@ -33,7 +41,7 @@ fn text(message: &str, host: Option<Host>, cache: &str) -> Option<String> {
         let install = host.and_then(|host| doctor::install_command(host, program));
         return install.map(|command| format!("install it with '{command}'"));
     }
-    if has(&["No space left on device", "os error 28"]) {
+    if has(&SPACE) {
         return Some(format!(
             "no space is left; 'df -h {cache}' tells where, 'ezmail cache prune' frees what no build \
              has used for a month, and EZMAIL_CACHE=DIR puts the cache on another disk"
@@ -143,6 +151,16 @@ mod tests {
             )
         );
         assert_eq!(text("something else", Some(Host::Apt), ""), None);
+    }
+
+    #[test]
+    fn curls_words_for_a_full_disk_are_no_network() {
+        assert_eq!(
+            hint(
+                "error: failed retrieving file 'a' from disk : Failure writing output to destination"
+            ),
+            hint("No space left on device")
+        );
     }
 
     #[test]
