@@ -168,6 +168,23 @@ impl World {
         self.server.good(&["user", "list"])
     }
 
+    /// Waits until nothing works at this server any more. What mailctl had started outlives its kill
+    /// here, such as the agent; on a server, systemd ends all of a unit.
+    fn wait_for_orphans(&self) {
+        let here = self.server.world.path("").display().to_string();
+        let works = |entry: &fs::DirEntry| {
+            let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&words).contains(&here)
+        };
+        for _ in 0..600 {
+            if !fs::read_dir("/proc").unwrap().flatten().any(|e| works(&e)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        panic!("something still works in {here}");
+    }
+
     pub fn olds(&self) -> usize {
         let folder = self.server.world.path("var/lib/ezmail/restore");
         let entries = fs::read_dir(folder).into_iter().flatten();
@@ -377,12 +394,24 @@ fn killed_at_any_moment_the_server_is_as_it_was_or_as_it_will_be() {
         );
         child.kill().unwrap();
         child.wait().unwrap();
+        world.wait_for_orphans();
         // as a boot does, and the unit when it is started again
         let finished = world.server.call(&["restore", "--finish"]);
         assert_eq!(finished.status, 0, "{}", finished.stderr);
         let now = (world.content(), world.users());
         let is_new = now == then;
-        assert!(is_new || now == before, "{n}");
+        let differ = |from: &(Tree, String)| -> Vec<String> {
+            let paths = now.0.keys().chain(from.0.keys());
+            let changed = paths.filter(|path| now.0.get(*path) != from.0.get(*path));
+            changed.map(|path| format!("{path:?}")).take(10).collect()
+        };
+        assert!(
+            is_new || now == before,
+            "{n}: neither as before ({:?}) nor as then ({:?}); users: {}",
+            differ(&before),
+            differ(&then),
+            now.1
+        );
         ends[usize::from(is_new)] += 1;
         if is_new {
             world.server.good(&["restore", "--undo", "--yes"]);
