@@ -22,7 +22,7 @@ pub const FILE: &str = "ezmail.lock";
 const FORMAT: u32 = 1;
 
 /// How many differences a message tells of.
-pub(super) const TOLD: usize = 12;
+const TOLD: usize = 12;
 
 /// One package, down to its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,11 +102,8 @@ impl fmt::Display for Mismatch {
             "{} has other packages for '{set}' (of {date}) than {mirror} offers:",
             path.display()
         )?;
-        for line in differences.iter().take(TOLD) {
+        for line in told(differences) {
             write!(f, "\n  {line}")?;
-        }
-        if let Some(more @ 1..) = differences.len().checked_sub(TOLD) {
-            write!(f, "\n  and {more} more")?;
         }
         write!(
             f,
@@ -121,6 +118,13 @@ impl fmt::Display for Mismatch {
         }
         Ok(())
     }
+}
+
+/// As many differences as a message tells of, and how many more there are.
+pub fn told(differences: &[String]) -> impl Iterator<Item = String> {
+    let more = differences.len().saturating_sub(TOLD);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    differences.iter().take(TOLD).cloned().chain(rest)
 }
 
 /// Holds `resolved` against the `set` of the lock file at `path`. Returns a line for each package

@@ -175,17 +175,8 @@ pub fn hold(project: &Project, set: &str, resolved: &lock::Resolved) -> Result<(
     );
     let _alone = project.cache.lock(&name, lock::FILE)?;
     let differences = lock::hold(&path, set, resolved, project.lock)?;
-    let Some(more) = differences.len().checked_sub(1) else {
-        return Ok(());
-    };
-    for line in differences.iter().take(lock::TOLD) {
+    for line in lock::told(&differences) {
         project.progress.note("lock", format!("{set}: {line}"));
-    }
-    if more >= lock::TOLD {
-        let rest = differences.len() - lock::TOLD;
-        project
-            .progress
-            .note("lock", format!("{set}: and {rest} more"));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::{extras, tree::loaders};
+use super::{extras, native::size_of, tree::loaders};
 use crate::{
     host::{copy, profile::ProfileDef, rootfs},
     util::{files, run::Task},
@@ -82,12 +82,6 @@ pub fn write(
 
 /// mkarchiso's formula: the files, 8 MiB for the file system itself, rounded up to a MiB.
 fn size_kib(folder: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in walkdir::WalkDir::new(folder) {
-        let entry = entry.context("walking the EFI tree")?;
-        if entry.file_type().is_file() {
-            bytes += entry.metadata()?.len();
-        }
-    }
+    let bytes = size_of(folder)?;
     Ok((bytes.div_ceil(1024) + 8192).div_ceil(1024) * 1024)
 }

@@ -85,8 +85,10 @@ fn squashfs(def: &ProfileDef, root: &Path, target: &Path, epoch: u64, log: &Path
 pub(super) fn size_of(folder: &Path) -> Result<u64> {
     let mut sum = 0;
     for entry in walkdir::WalkDir::new(folder) {
-        let entry = entry.context("walking the ISO's tree")?;
-        sum += entry.metadata()?.len();
+        let entry = entry.with_context(|| format!("walking {}", folder.display()))?;
+        if entry.file_type().is_file() {
+            sum += entry.metadata()?.len();
+        }
     }
     Ok(sum)
 }
