@@ -282,7 +282,7 @@ fn the_json_schema_takes_the_good_files_and_not_the_slips() {
         ("backup-keep-range", "/backup/keep/daily"),
         ("acme-directory", "/acme/directory"),
         ("user-quota", "/user/0/quota"),
-        ("reserved-key", ""),
+        ("install-device", "/install/device"),
     ] {
         let path = folder("bad").join(format!("{file}.toml"));
         let found = problems(&fs::read_to_string(path).unwrap());

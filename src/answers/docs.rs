@@ -74,14 +74,6 @@ pub fn markdown() -> String {
     for table in KEYS.iter().filter(|k| k.is_table()) {
         section(&mut text, table);
     }
-    text += "\n## Reserved\n\n";
-    for name in schema::RESERVED {
-        // writing to a string cannot fail
-        let _ = writeln!(
-            text,
-            "* `{name}`: refused by this version, used by a later one."
-        );
-    }
     text
 }
 

@@ -71,6 +71,9 @@ pub struct Answers {
     /// The state volume; without it the server runs from memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<State>,
+    /// The disk to install to, with a state volume of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
     /// Where backups go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup: Option<Backup>,
@@ -362,6 +365,15 @@ pub enum NetworkMode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct State {
     /// The device, under `/dev/`.
+    pub device: String,
+    /// Whether what else is on it may be erased.
+    pub wipe: bool,
+}
+
+/// Installing to disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Install {
+    /// The disk, under `/dev/`.
     pub device: String,
     /// Whether what else is on it may be erased.
     pub wipe: bool,

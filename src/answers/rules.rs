@@ -47,8 +47,6 @@ rules! {
     Syntax = "syntax", Error;
     /// A key that the schema does not have.
     UnknownKey = "unknown-key", Error;
-    /// A key that a later version will have.
-    ReservedKey = "reserved-key", Error;
     /// A required key is not there.
     MissingKey = "missing-key", Error;
     /// A value of another type.
@@ -183,6 +181,8 @@ rules! {
     NoGateway = "no-gateway", Warning;
     /// Not the path of a disk.
     Device = "device", Error;
+    /// Both a disk to install to and a state volume elsewhere.
+    InstallAndState = "install-and-state", Error;
     /// Without a state volume everything is gone after a reboot.
     NoState = "no-state", Warning;
 }

@@ -13,7 +13,7 @@ use super::{
     schema::{self, Key, Kind, Pair},
 };
 
-/// Reports every unknown, reserved, missing and mistyped key below `node`; `place` is the path
+/// Reports every unknown, missing and mistyped key below `node`; `place` is the path
 /// of its table in the schema.
 pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
     for (name, span, value) in node.entries() {
@@ -22,13 +22,6 @@ pub(super) fn check(node: &Node<'_>, place: &str, report: &mut Report) {
             Some(key) => {
                 check_value(node, key, value, report);
             }
-            None if schema::RESERVED.contains(&path.as_str()) => report.add(
-                Rule::ReservedKey,
-                node.path_of(name),
-                span,
-                format!("`{name}` is reserved: this version does not support it yet"),
-                "remove it",
-            ),
             None => unknown(node, place, name, span, report),
         }
     }

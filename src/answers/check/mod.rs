@@ -4,6 +4,7 @@ mod acme;
 mod aliases;
 mod backup;
 mod console;
+mod disk;
 mod dns;
 mod domains;
 mod network;
@@ -86,7 +87,8 @@ pub(super) fn check(
     let smarthost = smarthost::check(root, &mut cx);
     let dns = dns::check(root, &mut cx);
     let network = network::check(root, &mut cx);
-    let state = server::state(root, &mut cx);
+    let state = disk::state(root, &mut cx);
+    let install = disk::install(root, &mut cx);
     let backup = backup::backup(root, &mut cx);
     let restore = backup::restore(root, &mut cx);
     if cx.report.errors() > 0 {
@@ -110,6 +112,7 @@ pub(super) fn check(
         dns,
         network,
         state,
+        install,
         backup,
         restore,
     })

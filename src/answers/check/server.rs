@@ -1,14 +1,8 @@
-//! The server itself: its name, who looks after it, its time zone, its state volume.
-
-use std::path::{Component, Path};
+//! The server itself: its name, who looks after it, its time zone.
 
 use super::Context;
 use crate::{
-    answers::{
-        model::{State, User},
-        node::Node,
-        rules::Rule,
-    },
+    answers::{model::User, node::Node, rules::Rule},
     mail::address::{Address, DomainName},
 };
 
@@ -126,41 +120,4 @@ pub(super) fn timezone(root: &Node<'_>, cx: &mut Context<'_>) -> Option<String> 
     let message = format!("there is no time zone `{}`", value.text);
     cx.about(Rule::TimeZone, &value, message, &help);
     None
-}
-
-/// `[state]`.
-pub(super) fn state(root: &Node<'_>, cx: &mut Context<'_>) -> Option<State> {
-    let Some(node) = root.table("state") else {
-        if !root.has("state") {
-            cx.report.add(
-                Rule::NoState,
-                "state",
-                0..0,
-                "there is no `[state]`: mail, keys and settings are gone after a reboot",
-                "fine for trying; else add `[state]` with `device = \"/dev/vda\"`, the disk to \
-                 keep them on",
-            );
-        }
-        return None;
-    };
-    let wipe = node.boolean("wipe").unwrap_or(false);
-    let value = node.text("device")?;
-    let path = Path::new(value.text);
-    let mut parts = path.components();
-    let is_device = parts.next() == Some(Component::RootDir)
-        && parts.next() == Some(Component::Normal("dev".as_ref()))
-        && parts.clone().count() > 0
-        && parts.all(|p| matches!(p, Component::Normal(_)))
-        && !value.text.ends_with('/')
-        && value.text.chars().all(|c| c.is_ascii_graphic());
-    if !is_device {
-        let message = format!("`{}` is not the path of a disk", value.text);
-        let help = "write a path under `/dev/`, such as `/dev/vda` or `/dev/disk/by-id/…`";
-        cx.about(Rule::Device, &value, message, help);
-        return None;
-    }
-    Some(State {
-        device: value.text.to_owned(),
-        wipe,
-    })
 }
