@@ -39,6 +39,16 @@ pub struct Section {
     pub sig_level: SigLevel,
 }
 
+impl Section {
+    /// The folders of its servers that are on this machine.
+    fn folders(&self) -> impl Iterator<Item = String> + '_ {
+        self.servers
+            .iter()
+            .filter_map(|server| server.strip_prefix("file://"))
+            .map(|path| path.replace("$repo", &self.name).replace("$arch", "x86_64"))
+    }
+}
+
 /// pacman with its repositories, for any root.
 #[derive(Debug, Clone)]
 pub struct Pacman {
@@ -137,6 +147,11 @@ impl Pacman {
         .iter()
         .flat_map(|(option, path)| [(*option).to_owned(), path.display().to_string()])
         .collect();
+        // pacman downloads to the first cache folder, and takes from any: nothing is copied from a
+        // folder that is on this machine
+        for folder in self.sections.iter().flat_map(Section::folders) {
+            all.extend(["--cachedir".to_owned(), folder]);
+        }
         if let Some(gpg_dir) = &self.gpg_dir {
             all.extend(["--gpgdir".to_owned(), gpg_dir.display().to_string()]);
         }
@@ -188,6 +203,20 @@ mod tests {
             },
         ];
         insta::assert_snapshot!(conf(&sections));
+    }
+
+    #[test]
+    fn folders_are_those_of_local_servers() {
+        let section = Section {
+            name: "extra".into(),
+            servers: vec![
+                "https://mirror.example/$repo/os/$arch".into(),
+                "file:///srv/mirror/$repo/os/$arch".into(),
+            ],
+            sig_level: SigLevel::Required,
+        };
+        let folders: Vec<_> = section.folders().collect();
+        assert_eq!(folders, ["/srv/mirror/extra/os/x86_64"]);
     }
 
     #[test]
