@@ -10,9 +10,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
+    block,
     console::{complain, say},
     discover::{self, Found},
     execute::{execute, summary},
+    install::{self, Next},
     paths::Paths,
     restore, services,
     state::{self, State, format, kept::Kept},
@@ -21,7 +23,10 @@ use super::{
     target::Target,
     wanted::{self, Origin},
 };
-use crate::util::{files, lock};
+use crate::{
+    answers::Answers,
+    util::{files, lock},
+};
 
 /// What to apply, and where.
 #[derive(Debug)]
@@ -66,7 +71,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     let result = apply(options, &target, &mut status);
     match &result {
-        Ok(Some(())) => status.outcome = Outcome::Ready,
+        Ok(Some(Applied::All)) => status.outcome = Outcome::Ready,
+        Ok(Some(Applied::Installed)) => status.outcome = Outcome::Installed,
         Ok(None) => {
             status.outcome = Outcome::Waiting;
             status.message = Some(discover::HOW.to_owned());
@@ -97,13 +103,22 @@ pub fn lock(target: &Target, wait: Duration) -> Result<fs::File> {
     lock::take(&path, wait)?.context("another apply is running; try again later")
 }
 
+/// What was done with answers.
+enum Applied {
+    /// All is as they say.
+    All,
+    /// The server is installed to disk, and the machine restarts; nothing else was done.
+    Installed,
+}
+
 /// `None` if there are no answers.
-fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Option<()>> {
+fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Option<Applied>> {
     let paths = Paths::default();
     // the folders of an appliance that runs from memory are looked at in a dry run, nothing more
     let place = target.is_live() && !options.dry_run;
     let mut state = None;
     if place {
+        look_at_installed()?;
         state = state::open_existing(&paths)?;
         note(state.as_ref(), status);
     }
@@ -127,8 +142,19 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     if wanted.refused.is_some() {
         complain(format_args!("{REFUSED}: {CARRIED_ON}"));
     }
-    if let (true, None, Some(device)) = (place, &state, &wanted.answers.state) {
-        note(Some(&state::create(device, &paths)?), status);
+    if place {
+        match &state {
+            None => match put(&wanted.answers, &paths)? {
+                Put::Done(state) => note(state.as_ref(), status),
+                Put::Restarts => return Ok(Some(Applied::Installed)),
+            },
+            Some(state) => {
+                if let Err(error) = install::check(&wanted.answers, state) {
+                    wanted = wanted.instead(error, &kept)?;
+                    complain(format_args!("{REFUSED}: {CARRIED_ON}"));
+                }
+            }
+        }
     }
     let restored = restore::at_first_boot(options, target, &paths, &wanted, &kept)?;
     status.steps.extend(restored);
@@ -143,8 +169,49 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     }
     match wanted.refused {
         Some(error) => Err(error.context(CARRIED_ON)),
-        None => Ok(Some(())),
+        None => Ok(Some(Applied::All)),
     }
+}
+
+/// What was done for the state of a server that had none.
+enum Put {
+    /// It has one now, or runs from memory.
+    Done(Option<State>),
+    /// The server was installed, and the machine restarts from its disk.
+    Restarts,
+}
+
+fn put(answers: &Answers, paths: &Paths) -> Result<Put> {
+    Ok(Put::Done(match install::next(answers)? {
+        Next::Memory => None,
+        Next::Create(wanted) => Some(state::create(wanted, paths)?),
+        Next::Own(device) => {
+            let devices = block::list()?;
+            Some(state::create_installed(&device, &devices, paths)?)
+        }
+        Next::Install(wanted, path) => {
+            install::run::run(answers, wanted, &path)?;
+            return Ok(Put::Restarts);
+        }
+    }))
+}
+
+/// Lets the partition of an installed server's state grow with its disk, and tells who has booted the
+/// ISO in place of that disk.
+fn look_at_installed() -> Result<()> {
+    let devices = block::list()?;
+    for on in install::installed::all(&devices) {
+        match install::grow::run(&on) {
+            Ok(Some(done)) => say(format_args!("ezmail: {done}")),
+            Ok(None) => {}
+            // the mail that is there matters more
+            Err(error) => complain(format_args!("the state volume does not grow: {error:#}")),
+        }
+    }
+    if let Some(notice) = install::notice(&devices) {
+        say(format_args!("ezmail: {notice}"));
+    }
+    Ok(())
 }
 
 /// Said at once; what is wrong with them comes at the end, where it is not scrolled away.

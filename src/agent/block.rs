@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::util::{run::Task, size::size};
 
 /// The columns that [`Device`] is made from.
-const COLUMNS: &str = "PATH,KNAME,LABEL,FSTYPE,PTTYPE,TYPE,PKNAME,SIZE,RO,MOUNTPOINTS";
+const COLUMNS: &str = "PATH,KNAME,LABEL,FSTYPE,PTTYPE,PARTLABEL,TYPE,PKNAME,SIZE,RO,MOUNTPOINTS";
 
 /// A block device: a disk, a partition, or what stands on one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,6 +27,9 @@ pub struct Device {
     pub fstype: Option<String>,
     /// The kind of its partition table, such as `gpt`; partitions have that of their disk.
     pub pttype: Option<String>,
+    /// The name that a partition has in its table.
+    #[serde(default)]
+    pub partlabel: Option<String>,
     /// `disk`, `part`, `rom`, `loop`, ...
     #[serde(rename = "type")]
     pub kind: String,

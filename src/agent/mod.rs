@@ -1,6 +1,6 @@
 //! The agent: makes a booted image the mail server that its answers describe.
 //!
-//! [`state`] puts the state volume in place, [`discover`] finds the answers and [`wanted`] decides
+//! [`install`] installs to disk, [`state`] puts the state volume in place, [`discover`] finds the answers and [`wanted`] decides
 //! which apply, [`steps`] plan what they ask for without writing anything, [`change`] compares and
 //! writes, [`services`] checks and starts the daemons, [`status`] remembers
 //! what was done; [`apply`] is the way through all of them.
@@ -16,6 +16,7 @@ pub mod effective;
 pub mod execute;
 pub mod health;
 pub mod held;
+pub mod install;
 pub mod link;
 pub mod page;
 pub mod passwords;

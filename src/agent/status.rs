@@ -22,6 +22,8 @@ pub enum Outcome {
     Ready,
     /// There are no answers yet.
     Waiting,
+    /// The server was installed to disk, and the machine restarts.
+    Installed,
     /// Something went wrong: see the message.
     Failed,
 }
@@ -103,6 +105,7 @@ impl fmt::Display for Status {
         let outcome = match self.outcome {
             Outcome::Ready => "ready",
             Outcome::Waiting => "waiting for answers",
+            Outcome::Installed => "installed to disk, restarting",
             Outcome::Failed => "failed",
         };
         writeln!(f, "{outcome}")?;

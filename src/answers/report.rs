@@ -116,6 +116,11 @@ impl Report {
         self.count(Level::Warning)
     }
 
+    /// Drops what a rule has found, for a use of the answers that it does not matter to.
+    pub fn forget(&mut self, rule: Rule) {
+        self.findings.retain(|f| f.rule != rule);
+    }
+
     fn count(&self, level: Level) -> usize {
         self.findings.iter().filter(|f| f.level == level).count()
     }

@@ -152,6 +152,18 @@ pub const TOOLS: &[Tool] = &[
     ),
     tool("mcopy", "fills it", "mtools", "mtools"),
     tool(
+        "syslinux",
+        "has 'ezmail disk' boot by BIOS",
+        "syslinux",
+        "syslinux",
+    ),
+    tool(
+        "/usr/lib/syslinux/mbr/gptmbr.bin|/usr/lib/syslinux/bios/gptmbr.bin",
+        "is where that begins",
+        "syslinux-common",
+        "syslinux",
+    ),
+    tool(
         "bsdtar",
         "reads packages in the tests",
         "libarchive-tools",

@@ -7,6 +7,7 @@ pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod copy;
+pub mod disk;
 pub mod dkim;
 pub mod doctor;
 pub mod embed;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod built;
+mod disk;
 mod packages;
 mod profile;
 mod root;

@@ -5,6 +5,7 @@ pub mod cmdline;
 pub mod credential;
 pub mod embedded;
 pub mod fetch;
+pub mod installed;
 pub mod net_up;
 mod networkd;
 mod trouble;
@@ -187,6 +188,7 @@ pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
     sources.push(Box::new(volume::Volume::standard()));
     sources.push(Box::new(cidata::Cidata));
     sources.push(Box::new(credential::Credential::standard()));
+    sources.push(Box::new(installed::OnDisk));
     Ok(sources)
 }
 
@@ -307,6 +309,7 @@ mod tests {
             "the volume EZMAIL",
             "user-data on a volume cidata",
             "the systemd credential ezmail.answers",
+            "the disk that the server is installed to",
         ];
         assert_eq!(names("quiet"), standard);
         for (line, first) in [

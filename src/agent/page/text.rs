@@ -54,6 +54,7 @@ fn state(facts: &Facts) -> State {
     match status.outcome {
         Outcome::Waiting => State::Waiting,
         Outcome::Failed => State::Refused,
+        Outcome::Installed => State::Starting,
         Outcome::Ready => of_services(&facts.services),
     }
 }
@@ -85,6 +86,10 @@ fn head(facts: &Facts, state: State) -> Block {
         (State::Starting, Agent::Works) => (
             Style::Title,
             "Starting: the answers are looked for and applied.",
+        ),
+        (State::Starting, Agent::Told(status)) if status.outcome == Outcome::Installed => (
+            Style::Title,
+            "Installed. The machine restarts from its disk.",
         ),
         (State::Starting, _) => (Style::Title, "Starting: the mail services come up."),
         (State::Waiting, _) => (Style::Loud, "Waiting for answers."),

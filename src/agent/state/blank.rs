@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::choose::not_blank;
+use super::choose::{Named, not_blank};
 use crate::agent::block::Device;
 
 /// Bytes that are read at the beginning and at the end.
@@ -23,7 +23,7 @@ const SAMPLE: u64 = 4096;
 ///
 /// # Errors
 /// When it is not blank, or cannot be read.
-pub fn check(device: &Device, name: &str) -> Result<()> {
+pub fn check(device: &Device, name: Named) -> Result<()> {
     let what = || format!("looking whether {} is blank", device.path.display());
     let mut file = File::open(&device.path).with_context(what)?;
     if let Some(place) = first_data(&mut file, device.size).with_context(what)? {

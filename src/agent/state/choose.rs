@@ -10,6 +10,21 @@ use crate::{agent::block::Device, util::size::size};
 /// Smallest device, in bytes: below it, file system and queue leave no room for mail.
 const SMALLEST: u64 = 256 << 20;
 
+/// A device by the answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// What they call it.
+    pub name: &'a str,
+    /// The table that names it: `state`, or `install`.
+    pub table: &'static str,
+}
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}.device in the answers)", self.name, self.table)
+    }
+}
+
 /// The one state volume.
 ///
 /// # Errors
@@ -30,21 +45,21 @@ pub fn labelled(devices: &[Device]) -> Result<Option<&Device>> {
     Ok(found.first().copied())
 }
 
-/// The device at `path`, where the answers want a state volume to be created.
+/// The device at `path`, where the answers want a state volume, or the server, to be.
 ///
 /// # Errors
 /// When it is no device that can be written, is in use, or is too small.
-pub fn named<'a>(path: &Path, name: &str, devices: &'a [Device]) -> Result<&'a Device> {
+pub fn named<'a>(path: &Path, name: Named, devices: &'a [Device]) -> Result<&'a Device> {
     let Some(device) = devices.iter().find(|d| d.is_at(path)) else {
-        bail!("{name} (state.device in the answers) is not a disk");
+        bail!("{name} is not a disk");
     };
     if device.ro || device.kind == "rom" {
-        bail!("{name} (state.device in the answers) cannot be written to: name another device");
+        bail!("{name} cannot be written to: name another device");
     }
     for used in std::iter::once(device).chain(parts(device, devices)) {
         if let Some(place) = used.mounted_at().next() {
             bail!(
-                "{name} (state.device in the answers) is in use: {} is mounted at {place}; name \
+                "{name} is in use: {} is mounted at {place}; name \
                  another device",
                 used.path.display()
             );
@@ -52,7 +67,7 @@ pub fn named<'a>(path: &Path, name: &str, devices: &'a [Device]) -> Result<&'a D
     }
     if device.size < SMALLEST {
         bail!(
-            "{name} (state.device in the answers) is too small: it has {}, {} is the least",
+            "{name} is too small: it has {}, {} is the least",
             size(device.size),
             size(SMALLEST)
         );
@@ -73,15 +88,16 @@ pub fn holds(device: &Device, devices: &[Device]) -> Option<String> {
 }
 
 /// The refusal of a device that holds `what`.
-pub(super) fn not_blank(name: &str, what: &str) -> String {
+pub fn not_blank(name: Named, what: &str) -> String {
     format!(
-        "{name} (state.device in the answers) is not blank: {what}; nothing was changed. Name a \
-         blank device, or let the server erase this one with `wipe = true` in `[state]`"
+        "{name} is not blank: {what}; nothing was changed. Name a blank device, or let the server \
+         erase this one with `wipe = true` in `[{}]`",
+        name.table
     )
 }
 
 /// The partitions of a disk, what stands on it otherwise, and what stands on those.
-pub(super) fn parts<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
+pub fn parts<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
     let on = |name: &str| {
         let of = devices.iter().filter(|d| d.pkname.as_deref() == Some(name));
         of.collect::<Vec<_>>()
@@ -105,6 +121,13 @@ mod tests {
     use super::*;
     use crate::agent::block::tests::devices;
 
+    fn state(name: &str) -> Named<'_> {
+        Named {
+            name,
+            table: "state",
+        }
+    }
+
     #[test]
     fn the_label_decides() {
         let mut all = devices();
@@ -124,13 +147,13 @@ mod tests {
     #[test]
     fn each_refusal_says_what_was_found() {
         let all = devices();
-        let refused = |device: &str| named(Path::new(device), device, &all).unwrap_err();
+        let refused = |device: &str| named(Path::new(device), state(device), &all).unwrap_err();
         insta::assert_snapshot!(refused("/dev/null"), @"/dev/null (state.device in the answers) is not a disk");
         insta::assert_snapshot!(refused("/dev/sr0"), @"/dev/sr0 (state.device in the answers) cannot be written to: name another device");
         insta::assert_snapshot!(refused("/dev/vdb"), @"/dev/vdb (state.device in the answers) is in use: /dev/vdb is mounted at /var/lib/ezmail; name another device");
         let mut small = devices();
         small[6].size = 1 << 20;
-        let error = named(Path::new("/dev/vdc"), "/dev/vdc", &small).unwrap_err();
+        let error = named(Path::new("/dev/vdc"), state("/dev/vdc"), &small).unwrap_err();
         insta::assert_snapshot!(error, @"/dev/vdc (state.device in the answers) is too small: it has 1.0 MB, 268.4 MB is the least");
     }
 
@@ -139,7 +162,7 @@ mod tests {
         let all = devices();
         assert_eq!(holds(&all[6], &all), None);
         let what = holds(&all[2], &all).unwrap();
-        insta::assert_snapshot!(not_blank("/dev/vda", &what), @"/dev/vda (state.device in the answers) is not blank: /dev/vda (gpt partition table, 10.00 GB), /dev/vda1 (vfat, label EFI, 512.0 MB), /dev/vda2 (ext4, 9.00 GB); nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[state]`");
+        insta::assert_snapshot!(not_blank(state("/dev/vda"), &what), @"/dev/vda (state.device in the answers) is not blank: /dev/vda (gpt partition table, 10.00 GB), /dev/vda1 (vfat, label EFI, 512.0 MB), /dev/vda2 (ext4, 9.00 GB); nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[state]`");
         let part = holds(&all[4], &all).unwrap();
         assert_eq!(part, "/dev/vda2 (ext4, 9.00 GB)");
         assert_eq!(parts(&all[2], &all).len(), 2);

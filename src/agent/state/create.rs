@@ -5,25 +5,34 @@
 //! system; the file system is made with another label; and the label that makes it the state
 //! volume comes last. What has the mark and not the label is made again from the start.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
-    path::Path,
-    process::Command,
-};
+use std::{fs::File, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
 use super::{LABEL, choose::parts};
-use crate::{agent::block::Device, util::run::Task};
+use crate::{
+    agent::block::Device,
+    disk::{
+        mark::{self, Mark},
+        raw::Disk,
+    },
+    util::run::Task,
+};
 
 /// The file system's label while it is made.
 const UNFINISHED: &str = "ezmail-new";
 /// What is left free at the end of the device; the file system grows over it when it is opened.
 const TAIL: u64 = 1 << 20;
+/// What the mark says.
+const MARK: &str = "ezmail: a state volume is being created on this device\n";
+
 /// The mark: the last block of the device.
-const BLOCK: usize = 4096;
-const MARK: &[u8] = b"ezmail: a state volume is being created on this device\n";
+fn begun(device: &Device) -> Mark {
+    Mark {
+        text: MARK,
+        place: device.size - mark::BLOCK as u64,
+    }
+}
 
 /// Whether the making of a state volume was broken off here. Another label than that of a half-made
 /// one is somebody's, whatever the mark says.
@@ -35,13 +44,7 @@ pub fn is_unfinished(device: &Device) -> Result<bool> {
     if other || device.size < TAIL {
         return Ok(false);
     }
-    let what = || format!("reading the end of {}", device.path.display());
-    let mut file = File::open(&device.path).with_context(what)?;
-    file.seek(SeekFrom::Start(device.size - BLOCK as u64))
-        .with_context(what)?;
-    let mut found = [0; MARK.len()];
-    file.read_exact(&mut found).with_context(what)?;
-    Ok(found == MARK)
+    begun(device).is_on(&Disk::open(&device.path, false)?)
 }
 
 /// Makes the state volume on `device`, erasing what is on it if `erase`; returns what was done,
@@ -55,7 +58,7 @@ pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<Strin
     for part in parts.iter().copied().chain([device]) {
         never_a_state_volume(part)?;
     }
-    mark(device)?;
+    begun(device).set(&Disk::open(&device.path, true)?)?;
     if erase {
         for part in parts.iter().copied().chain([device]) {
             let mut command = Command::new("wipefs");
@@ -86,8 +89,12 @@ pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<Strin
     Ok(done)
 }
 
-/// Asks the device itself: what udev says of one that has just appeared may be too little.
-fn never_a_state_volume(device: &Device) -> Result<()> {
+/// Refuses a state volume. Asks the device itself: what udev says of one that has just appeared may
+/// be too little.
+///
+/// # Errors
+/// When it is one, or cannot be asked.
+pub fn never_a_state_volume(device: &Device) -> Result<()> {
     let mut command = Command::new("blkid");
     command.args(["--probe", "--match-tag", "LABEL", "--output", "value"]);
     command.arg(&device.path);
@@ -103,30 +110,12 @@ fn never_a_state_volume(device: &Device) -> Result<()> {
     Ok(())
 }
 
-fn mark(device: &Device) -> Result<()> {
-    last_block(device, MARK)
-}
-
 /// Takes the mark away, where the file system does not reach to it.
 ///
 /// # Errors
 /// When the device cannot be written.
 pub fn unmark(device: &Device) -> Result<()> {
-    last_block(device, &[])
-}
-
-fn last_block(device: &Device, content: &[u8]) -> Result<()> {
-    let what = || format!("writing the end of {}", device.path.display());
-    let mut block = content.to_vec();
-    block.resize(BLOCK, 0);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .open(&device.path)
-        .with_context(what)?;
-    file.seek(SeekFrom::Start(device.size - BLOCK as u64))
-        .and_then(|_| file.write_all(&block))
-        .and_then(|()| file.sync_all())
-        .with_context(what)
+    begun(device).clear(&Disk::open(&device.path, true)?)
 }
 
 fn sync(device: &Path) -> Result<()> {
@@ -164,7 +153,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut device = device(folder.path());
         assert!(!is_unfinished(&device).unwrap());
-        mark(&device).unwrap();
+        begun(&device)
+            .set(&Disk::open(&device.path, true).unwrap())
+            .unwrap();
         assert!(is_unfinished(&device).unwrap());
         device.label = Some("old-state".to_owned());
         assert!(!is_unfinished(&device).unwrap());
@@ -192,7 +183,14 @@ mod tests {
         Task::new("making another file system", command)
             .run()
             .unwrap();
-        let error = crate::agent::state::blank::check(&device, "/dev/vdc").unwrap_err();
+        let error = crate::agent::state::blank::check(
+            &device,
+            crate::agent::state::choose::Named {
+                name: "/dev/vdc",
+                table: "state",
+            },
+        )
+        .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("there is data of an unknown kind"), "{text}");
         let done = run(&device, &[], true).unwrap();

@@ -30,8 +30,17 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{block, paths::Paths, status::StepStatus};
-use crate::{answers::model, util::run::Task};
+use super::{
+    block::{self, Device},
+    paths::Paths,
+    status::StepStatus,
+};
+use crate::{
+    answers::model,
+    disk::{mark, raw::Disk},
+    util::run::Task,
+};
+use choose::Named;
 
 /// The label of the file system.
 pub const LABEL: &str = "ezmail-state";
@@ -82,7 +91,7 @@ pub fn open_existing(paths: &Paths) -> Result<Option<State>> {
 /// # Errors
 /// When the device is not there, holds something and may not be wiped, or cannot be written.
 pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
-    let path = wait_for(Path::new(&wanted.device))?;
+    let path = wait_for(&wanted.device, "state")?;
     // it may have come late, and then be the state volume
     let mut settle = Command::new("udevadm");
     settle.args(["settle", "--timeout=30"]);
@@ -91,7 +100,10 @@ pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
     if let Some(device) = choose::labelled(&devices)? {
         return volume::open(device, paths);
     }
-    let name = &wanted.device;
+    let name = Named {
+        name: &wanted.device,
+        table: "state",
+    };
     let device = choose::named(&path, name, &devices)?;
     let erase = wanted.wipe || create::is_unfinished(device)?;
     if !erase {
@@ -100,15 +112,41 @@ pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
         }
         blank::check(device, name)?;
     }
-    let mut done = create::run(device, &devices, erase)?;
+    create_on(device, &devices, erase, paths)
+}
+
+/// Makes the state volume on a device of which it has been decided, and puts it in place.
+fn create_on(device: &Device, devices: &[Device], erase: bool, paths: &Paths) -> Result<State> {
+    let mut done = create::run(device, devices, erase)?;
     let mut state = volume::open(&device.named(LABEL), paths)?;
     done.append(&mut state.done);
     state.done = done;
     Ok(state)
 }
 
-/// The node behind the name in the answers, which may be a link such as `/dev/disk/by-id/...`.
-fn wait_for(device: &Path) -> Result<PathBuf> {
+/// Creates the state volume on the partition that an installation has made for it.
+///
+/// # Errors
+/// When there is something on it that the installation has not left there, or the device fails.
+pub fn create_installed(device: &Device, devices: &[Device], paths: &Paths) -> Result<State> {
+    let fresh = mark::fresh(0).is_on(&Disk::open(&device.path, false)?)?;
+    if !fresh && !create::is_unfinished(device)? {
+        bail!(
+            "{} was made for the state volume, and holds something else; nothing was changed. If it \
+             was the state volume, it is damaged: make a copy of the device before anything else",
+            device.described()
+        );
+    }
+    create_on(device, devices, true, paths)
+}
+
+/// The node behind the name in a table of the answers, which may be a link such as
+/// `/dev/disk/by-id/...`. It is waited for.
+///
+/// # Errors
+/// When it does not appear.
+pub fn wait_for(name: &str, table: &str) -> Result<PathBuf> {
+    let device = Path::new(name);
     let deadline = Instant::now() + PATIENCE;
     loop {
         match device.canonicalize() {
@@ -122,9 +160,8 @@ fn wait_for(device: &Path) -> Result<PathBuf> {
                     .collect();
                 return Err(e).with_context(|| {
                     format!(
-                        "there is no state volume, and no device {} to create it on (state.device \
-                         in the answers); there are: {}",
-                        device.display(),
+                        "there is no state volume, and no device {name} to create it on \
+                         ({table}.device in the answers); there are: {}",
                         known.join(", ")
                     )
                 });

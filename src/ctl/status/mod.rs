@@ -140,6 +140,7 @@ impl Report {
                 let said = match agent.outcome {
                     Outcome::Ready => format!("applied: {source}"),
                     Outcome::Waiting => "there are none yet".to_owned(),
+                    Outcome::Installed => "installed to disk, restarting".to_owned(),
                     Outcome::Failed => "NOT APPLIED".to_owned(),
                 };
                 lines.push(("Answers", said));

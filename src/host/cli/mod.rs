@@ -15,6 +15,7 @@ use self::{
 };
 use super::{
     build::Goal,
+    disk::args::{self as disk, DiskArgs},
     dkim,
     doctor::{self, Host},
     embed::{self, ChecksumArgs, EmbedArgs},
@@ -101,6 +102,7 @@ Examples:
     #[command(subcommand)]
     Dkim(dkim::Dkim),
     Embed(EmbedArgs),
+    Disk(DiskArgs),
     Checksum(ChecksumArgs),
     Sbom(SbomArgs),
     Verify(VerifyArgs),
@@ -160,6 +162,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::HashPassword { console } => answers::command::hash_password(console),
         Command::Dkim(command) => dkim::run(command),
         Command::Embed(args) => embed::args::embed(&args),
+        Command::Disk(args) => disk::run(&args),
         Command::Checksum(args) => embed::args::checksum(&args),
         Command::Sbom(args) => sbom::sbom(&args),
         Command::Verify(args) => verify::command::run(&args),

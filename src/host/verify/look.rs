@@ -3,15 +3,17 @@
 use super::{
     bytes::{self, Bytes, Window},
     checks,
-    config::grub,
     fat::{self, Fat},
     gpt::{self, Gpt},
     mbr::{self, Mbr, SECTOR},
     tree::{self, Tree},
 };
-use crate::iso9660::{
-    self, BLOCK, Volume,
-    el_torito::{self, BIOS, BootEntry, UEFI},
+use crate::{
+    iso9660::{
+        self, BLOCK, Volume,
+        el_torito::{self, BIOS, BootEntry, UEFI},
+    },
+    loader::grub,
 };
 
 /// Where isolinux.bin lies, and where the configuration of each loader.

@@ -7,7 +7,6 @@
 //! | [`mbr`], [`gpt`] | the two partition tables |
 //! | [`fat`] | the EFI system partition's files |
 //! | [`tree`] | files of a volume, with their places in the image |
-//! | [`config`] | what syslinux, systemd-boot and GRUB read |
 //! | [`formats`] | beginnings of a kernel, an EFI program, a squashfs, an erofs |
 //! | [`initramfs`] | the parts of an initramfs |
 //! | [`look`] | an image as it was read |
@@ -16,13 +15,12 @@
 //! | [`render`] | the same, for people |
 //! | [`command`] | `ezmail verify`: this with signature and checksum |
 //!
-//! [`crate::iso9660`] reads the ISO itself. Nothing that is read is trusted: an image may be
+//! [`crate::iso9660`] reads the ISO itself, [`crate::loader`] what boot loaders read. Nothing that is read is trusted: an image may be
 //! damaged, or made to look so.
 
 pub mod bytes;
 pub mod checks;
 pub mod command;
-pub mod config;
 pub mod fat;
 pub mod formats;
 pub mod gpt;

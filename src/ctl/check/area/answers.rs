@@ -33,6 +33,12 @@ fn judge(status: Option<&Status>) -> Finding {
     match status.outcome {
         Outcome::Ready => Finding::ok(AREA, "", "The answers were applied."),
         Outcome::Waiting => Finding::error(AREA, "", "There are no answers yet.", said()),
+        Outcome::Installed => Finding::error(
+            AREA,
+            "",
+            "The server was installed to disk, and has not been restarted.",
+            "Restart it: systemctl reboot.",
+        ),
         Outcome::Failed => Finding::error(
             AREA,
             "",

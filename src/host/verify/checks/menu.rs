@@ -1,10 +1,12 @@
 //! What boot loaders are told: how the system finds its medium, and which files are booted.
 
 use super::menus::{Kind, Loader, Menu, menus};
-use crate::host::verify::{
-    config::{self, Entry, Named, syslinux, systemd_boot},
-    look::{LOADER, Look, SYSLINUX},
-    report::{Faults, Verdict, count},
+use crate::{
+    host::verify::{
+        look::{LOADER, Look, SYSLINUX},
+        report::{Faults, Verdict, count},
+    },
+    loader::{self, Entry, Named, syslinux, systemd_boot},
 };
 
 /// Parameters by which a system that is booted over the network finds its root file system.
@@ -230,7 +232,7 @@ pub fn placeholders(look: &Look) -> Verdict {
     let mut faults = Faults::default();
     let menus = menus(look, &mut faults);
     for menu in &menus {
-        for placeholder in config::placeholders(&menu.text) {
+        for placeholder in loader::placeholders(&menu.text) {
             faults.add(format!("{} still has {placeholder}", menu.name()));
         }
     }

@@ -1,10 +1,12 @@
 //! The configuration of boot loaders, read: what the checks of it are made of.
 
-use crate::host::verify::{
-    config::{Entry, Named, grub, syslinux, systemd_boot},
-    look::{GRUB, LOADER, Look, SYSLINUX},
-    report::Faults,
-    tree::{self, Tree},
+use crate::{
+    host::verify::{
+        look::{GRUB, LOADER, Look, SYSLINUX},
+        report::Faults,
+        tree::{self, Tree},
+    },
+    loader::{Entry, Named, grub, syslinux, systemd_boot},
 };
 
 /// Largest configuration that is read, and most of all together: archiso's have some thousand bytes.

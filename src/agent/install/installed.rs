@@ -1,0 +1,108 @@
+//! Which disks the server is installed to.
+
+use crate::{
+    agent::block::Device,
+    disk::{ANSWERS, BOOT, STATE},
+};
+
+/// Where the initramfs has mounted the medium that the system runs from (mkinitcpio-archiso).
+pub const MEDIUM: &str = "/run/archiso/bootmnt";
+
+/// A disk with the server on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installed<'a> {
+    /// The disk.
+    pub disk: &'a Device,
+    /// The partition that is booted from.
+    pub boot: &'a Device,
+    /// The partition of the answers.
+    pub answers: &'a Device,
+    /// The partition of the state volume.
+    pub state: &'a Device,
+}
+
+impl Installed<'_> {
+    /// Whether the running system was booted from it.
+    pub fn is_booted(&self) -> bool {
+        self.boot.mounted_at().any(|place| place == MEDIUM)
+    }
+}
+
+/// All of them.
+pub fn all(devices: &[Device]) -> Vec<Installed<'_>> {
+    let disks = devices.iter().filter(|d| d.kind == "disk");
+    disks.filter_map(|disk| on(disk, devices)).collect()
+}
+
+/// The one that the running system was booted from.
+pub fn booted(devices: &[Device]) -> Option<Installed<'_>> {
+    all(devices).into_iter().find(Installed::is_booted)
+}
+
+fn on<'a>(disk: &'a Device, devices: &'a [Device]) -> Option<Installed<'a>> {
+    let part = |name: &str| {
+        devices.iter().find(|d| {
+            d.pkname.as_deref() == Some(&disk.name) && d.partlabel.as_deref() == Some(name)
+        })
+    };
+    Some(Installed {
+        disk,
+        boot: part(BOOT)?,
+        answers: part(ANSWERS)?,
+        state: part(STATE)?,
+    })
+}
+
+/// The devices of a server that is installed to `/dev/vda`, and boots from it.
+#[cfg(test)]
+pub(crate) fn test_devices() -> Vec<Device> {
+    let disk = Device {
+        path: "/dev/vda".into(),
+        name: "vda".into(),
+        label: None,
+        fstype: None,
+        pttype: Some("gpt".into()),
+        partlabel: None,
+        kind: "disk".into(),
+        pkname: None,
+        size: 10_000_000_000,
+        ro: false,
+        mountpoints: vec![None],
+    };
+    let part = |number: u32, name: &str, fstype: Option<&str>, mounted: Option<&str>| Device {
+        path: format!("/dev/vda{number}").into(),
+        name: format!("vda{number}"),
+        fstype: fstype.map(str::to_owned),
+        partlabel: Some(name.to_owned()),
+        kind: "part".into(),
+        pkname: Some("vda".into()),
+        size: 1 << 30,
+        mountpoints: vec![mounted.map(str::to_owned)],
+        ..disk.clone()
+    };
+    vec![
+        part(1, BOOT, Some("vfat"), Some(MEDIUM)),
+        part(2, ANSWERS, None, None),
+        part(3, STATE, None, None),
+        disk,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::block::tests::devices;
+
+    #[test]
+    fn a_disk_has_all_three_partitions() {
+        assert!(all(&devices()).is_empty());
+        let mut installed = test_devices();
+        let found = booted(&installed).unwrap();
+        assert_eq!(found.state.name, "vda3");
+        installed[0].mountpoints = vec![None];
+        assert_eq!(booted(&installed), None);
+        assert_eq!(all(&installed).len(), 1);
+        installed.remove(1);
+        assert!(all(&installed).is_empty());
+    }
+}

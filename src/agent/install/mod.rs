@@ -1,0 +1,131 @@
+//! Installing to disk, and where the state of an installed server is.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`installed`] | which disks the server is installed to |
+//! | [`run`] | installs, by [`crate::disk::install`] |
+//! | [`grow`] | a partition over a disk that has become larger |
+
+pub mod grow;
+pub mod installed;
+pub mod run;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::{
+    block::{self, Device},
+    state::{self, State},
+};
+use crate::answers::{Answers, model};
+use installed::Installed;
+
+/// What is to be done for the state of a server that has none yet.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// Nothing: it runs from memory.
+    Memory,
+    /// A state volume is created on the device that the answers name.
+    Create(&'a model::State),
+    /// It is created on the partition that an installation has made for it.
+    Own(Device),
+    /// The server is installed to this device, which is there.
+    Install(&'a model::Install, std::path::PathBuf),
+}
+
+/// Decides. The device that the answers name is waited for.
+///
+/// # Errors
+/// When it is not there, or the devices cannot be listed.
+pub fn next(answers: &Answers) -> Result<Next<'_>> {
+    if let Some(wanted) = &answers.state {
+        return Ok(Next::Create(wanted));
+    }
+    let devices = block::list()?;
+    if let Some(on) = installed::booted(&devices) {
+        return Ok(Next::Own(on.state.clone()));
+    }
+    let all = installed::all(&devices);
+    let Some(wanted) = &answers.install else {
+        // the ISO of a server whose disk was made on a host
+        return Ok(match &all[..] {
+            [on] => Next::Own(on.state.clone()),
+            _ => Next::Memory,
+        });
+    };
+    let path = state::wait_for(&wanted.device, "install")?;
+    Ok(match all.iter().find(|on| on.disk.is_at(&path)) {
+        Some(on) => Next::Own(on.state.clone()),
+        None => Next::Install(wanted, path),
+    })
+}
+
+/// Refuses answers that want the server on a disk while its state volume is somewhere else: there would
+/// be two of them.
+///
+/// # Errors
+/// When it is so.
+pub fn check(answers: &Answers, state: &State) -> Result<()> {
+    let Some(wanted) = &answers.install else {
+        return Ok(());
+    };
+    let devices = block::list()?;
+    elsewhere(wanted, &state.device, &installed::all(&devices))
+}
+
+fn elsewhere(wanted: &model::Install, state: &Path, all: &[Installed]) -> Result<()> {
+    if all.iter().any(|on| on.state.is_at(state)) {
+        return Ok(());
+    }
+    bail!(
+        "the state volume of this server is {}, and `[install]` makes one of its own on {}: write \
+         `[state]` in its place. To move to an installed disk, make a backup, and install with \
+         `[restore]` and without this volume",
+        state.display(),
+        wanted.device
+    )
+}
+
+/// What to tell of a server that is installed, and was booted from something else.
+pub fn notice(devices: &[Device]) -> Option<String> {
+    let all = installed::all(devices);
+    if all.iter().any(Installed::is_booted) {
+        return None;
+    }
+    all.first().map(|on| {
+        format!(
+            "the server is installed on {}; this is the ISO: detach it, so that the disk is booted",
+            on.disk.path.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use installed::test_devices;
+
+    #[test]
+    fn a_state_elsewhere_is_not_left_behind() {
+        let devices = test_devices();
+        let all = installed::all(&devices);
+        let wanted = model::Install {
+            device: "/dev/vda".into(),
+            wipe: true,
+        };
+        elsewhere(&wanted, Path::new("/dev/vda3"), &all).unwrap();
+        let error = elsewhere(&wanted, Path::new("/dev/vdb"), &all).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn who_boots_the_iso_of_an_installed_server_is_told() {
+        let mut devices = test_devices();
+        assert_eq!(notice(&devices), None);
+        devices[0].mountpoints = vec![None];
+        insta::assert_snapshot!(notice(&devices).unwrap(), @"");
+        devices.truncate(2);
+        assert_eq!(notice(&devices), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! Installs the running image to the disk that the answers name.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use anyhow::{Context, Result, bail};
+use zeroize::Zeroizing;
+
+use super::installed::MEDIUM;
+use crate::{
+    agent::{
+        block::{self, Device},
+        console::say,
+        state::{
+            LABEL, blank,
+            choose::{self, Named},
+            create, kept,
+        },
+    },
+    answers::{Answers, container::Content, model, reserved},
+    disk::{
+        esp,
+        image::Image,
+        install::{self, Install},
+        mark::INSTALLING,
+        raw::Disk,
+    },
+    util::run::Task,
+};
+
+/// Installs to the device `path`, and has the machine restart. Everything is looked at before anything
+/// is written.
+///
+/// # Errors
+/// When the disk holds something and may not be wiped, is in use or too small; when what is installed
+/// does not read back; when the medium of the image is not there.
+pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()> {
+    let name = Named {
+        name: &wanted.device,
+        table: "install",
+    };
+    let devices = block::list()?;
+    let device = choose::named(path, name, &devices)?;
+    may_be_written(device, &devices, name, wanted.wipe)?;
+    let image = Image::read(Path::new(MEDIUM)).with_context(|| {
+        format!("looking for the image at {MEDIUM}, to install it: is the medium still attached?")
+    })?;
+    let code = esp::boot_code()?;
+    let code = fs::read(&code).with_context(|| format!("reading {}", code.display()))?;
+    let container = container(answers)?;
+    say(format_args!("ezmail: installing to {}", device.described()));
+    let install = Install {
+        disk: &device.path,
+        name: &wanted.device,
+        image: &image,
+        boot_code: &code,
+        answers: &container,
+    };
+    install::run(&install, &|line| {
+        say(format_args!("ezmail: install: {line}"))
+    })?;
+    say(format_args!(
+        "ezmail: installed; restarting from {}",
+        device.path.display()
+    ));
+    let mut command = Command::new("systemctl");
+    command.args(["--no-block", "reboot"]);
+    Task::new("restarting", command).run()
+}
+
+/// The answers as they are found on the disk: whole, with hashes in place of passwords.
+fn container(answers: &Answers) -> Result<Zeroizing<Vec<u8>>> {
+    let text = answers.to_toml()?;
+    let content = Content {
+        name: kept::CURRENT.to_owned(),
+        bytes: text.expose().as_bytes().to_vec().into(),
+        files: BTreeMap::new(),
+    };
+    content
+        .pack(reserved::SIZE)
+        .context("writing the answers to the disk")
+}
+
+/// Refuses a disk that is none, or that holds something which may not be erased.
+fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) -> Result<()> {
+    if device.kind != "disk" {
+        bail!(
+            "{name} is no whole disk, but a {}: name the disk",
+            kind(device)
+        );
+    }
+    let parts = choose::parts(device, devices);
+    for part in parts.iter().copied().chain([device]) {
+        if part.label.as_deref() == Some(LABEL) {
+            bail!(
+                "{name} has the state volume {}, with the mail of a server on it, and is not erased; \
+                 nothing was changed",
+                part.described()
+            );
+        }
+        create::never_a_state_volume(part)?;
+    }
+    if wipe {
+        return Ok(());
+    }
+    if let Some(what) = choose::holds(device, devices) {
+        bail!(choose::not_blank(name, &what));
+    }
+    // an installation that was broken off has left data, and no table
+    match INSTALLING.is_on(&Disk::open(&device.path, false)?)? {
+        true => Ok(()),
+        false => blank::check(device, name),
+    }
+}
+
+fn kind(device: &Device) -> &str {
+    match device.kind.as_str() {
+        "part" => "partition",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::block::tests::devices;
+
+    const NAME: Named<'_> = Named {
+        name: "/dev/vda",
+        table: "install",
+    };
+
+    /// A blank file in a disk's place.
+    fn disk(folder: &Path) -> Device {
+        let path = folder.join("disk");
+        fs::File::create(&path).unwrap().set_len(64 << 20).unwrap();
+        Device {
+            path,
+            size: 64 << 20,
+            ..devices().pop().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_blank_disk_and_one_that_was_broken_off_at_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = disk(folder.path());
+        may_be_written(&device, &[], NAME, false).unwrap();
+        let raw = Disk::open(&device.path, true).unwrap();
+        raw.write(30 << 20, &[7; 1 << 20]).unwrap();
+        let error = may_be_written(&device, &[], NAME, false).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+        may_be_written(&device, &[], NAME, true).unwrap();
+        INSTALLING.set(&raw).unwrap();
+        may_be_written(&device, &[], NAME, false).unwrap();
+        // somebody has put something else onto it since
+        let other = Device {
+            pttype: Some("gpt".into()),
+            ..device
+        };
+        let error = may_be_written(&other, &[], NAME, false)
+            .unwrap_err()
+            .to_string();
+        let error = error.replace(&other.path.display().to_string(), "/dev/vda");
+        insta::assert_snapshot!(error, @"");
+    }
+
+    #[test]
+    fn a_partition_and_a_state_volume_are_refused() {
+        let all = devices();
+        let error = may_be_written(&all[4], &all, NAME, true).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+        let error = may_be_written(&all[5], &all, NAME, true).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+    }
+}

@@ -1,0 +1,94 @@
+//! Lets the state's partition take all of a disk that has become larger: a disk image that was written
+//! to a real disk, or a larger plan.
+//!
+//! The second copy of the table is written first, at the new end; the first one, by which the disk
+//! is booted, then. Whatever moment power fails at, one of the two is whole.
+
+use anyhow::Result;
+
+use super::{
+    STATE,
+    gpt::{Table, first_sector},
+    layout::{self, MIB, SECTOR},
+    raw::Disk,
+};
+
+/// What was grown.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Grown {
+    /// The partition's number.
+    pub number: u32,
+    /// Its first byte.
+    pub start: u64,
+    /// Its length in bytes, as it is now.
+    pub length: u64,
+    /// Its length before.
+    pub before: u64,
+}
+
+/// Grows the partition of the state over what is free behind it; `None` if nothing is. The kernel has
+/// to be told.
+///
+/// # Errors
+/// When the disk has no table of ours, or cannot be written.
+pub fn grow(disk: &Disk) -> Result<Option<Grown>> {
+    let Some(table) = Table::read(disk)? else {
+        return Ok(None);
+    };
+    let Some((number, range)) = table.find(STATE) else {
+        return Ok(None);
+    };
+    let end = layout::end(disk.size());
+    if end < range.end + MIB {
+        return Ok(None);
+    }
+    let table = table.with_end(number, end);
+    table.write_backup(disk)?;
+    table.write_primary(disk)?;
+    // its protective partition spans all of the disk; the boot code stays
+    let sector = disk.read(0, SECTOR as usize)?;
+    let code = &sector[..440];
+    disk.write(0, &first_sector(code, disk.size())?)?;
+    disk.sync()?;
+    Ok(Some(Grown {
+        number,
+        start: range.start,
+        length: end - range.start,
+        before: range.end - range.start,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::gpt::Kind;
+
+    #[test]
+    fn the_state_takes_what_is_new() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(64 * MIB).unwrap();
+        let disk = Disk::open(file.path(), true).unwrap();
+        assert_eq!(grow(&disk).unwrap(), None);
+        let end = layout::end(64 * MIB);
+        let table = Table::new(&[(Kind::Linux, STATE, 9 * MIB..end)]).unwrap();
+        table.write_backup(&disk).unwrap();
+        table.write_primary(&disk).unwrap();
+        disk.write(0, &first_sector(b"code", disk.size()).unwrap())
+            .unwrap();
+        assert_eq!(grow(&disk).unwrap(), None);
+        file.as_file().set_len(128 * MIB).unwrap();
+        let disk = Disk::open(file.path(), true).unwrap();
+        let grown = grow(&disk).unwrap().unwrap();
+        assert_eq!(
+            (grown.number, grown.start, grown.length),
+            (3 - 2, 9 * MIB, 118 * MIB)
+        );
+        assert_eq!(grown.before, 54 * MIB);
+        assert_eq!(grow(&disk).unwrap(), None);
+        assert_eq!(disk.read(0, 4).unwrap(), b"code");
+        assert_eq!(
+            disk.read(458, 4).unwrap(),
+            (128 * 2048 - 1_u32).to_le_bytes()
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! Installs: an order that a cut of power cannot harm.
+//!
+//! A note that it has begun comes first, on a place that nothing else uses; then what was on the disk
+//! goes, its first sector first. All is written where the partitions will be, and read back, while
+//! there is no partition table: nothing can boot from the disk, and nothing is found on it. The first
+//! sector, which makes the table valid and the disk bootable, is written last, and is one write that a
+//! disk does or does not do. So a disk either boots right, or has the note and is installed to anew.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::{
+    ANSWERS, BOOT, STATE,
+    boot::Boot,
+    esp::Esp,
+    gpt::{Kind, Table, first_sector},
+    image::Image,
+    layout::{Layout, MIB},
+    mark::{self, INSTALLING},
+    raw::Disk,
+};
+use crate::util::{random, size::size};
+
+/// What is installed, and where to. Whether it may be has been decided.
+#[derive(Debug)]
+pub struct Install<'a> {
+    /// The disk, or a file in its place.
+    pub disk: &'a Path,
+    /// What the disk is called in errors.
+    pub name: &'a str,
+    /// The image.
+    pub image: &'a Image,
+    /// Code for the first sector, by which BIOS boots.
+    pub boot_code: &'a [u8],
+    /// The answers: a container ([`crate::answers::container::Content::pack`]).
+    pub answers: &'a [u8],
+}
+
+/// Installs; `tell` hears what is done, a line each, before it is.
+///
+/// # Errors
+/// When the disk is too small, a tool fails, or what was written is not what is read back: the disk
+/// cannot be booted from then, and installing again begins from the start.
+pub fn run(install: &Install, tell: &dyn Fn(&str)) -> Result<()> {
+    let (image, disk) = (install.image, Disk::open(install.disk, true)?);
+    let all = image.size()?;
+    let layout = Layout::new(disk.size(), all, install.name)?;
+    let answers = layout.answers.clone();
+    if install.answers.len() as u64 != answers.end - answers.start {
+        bail!(
+            "the answers are no container of {} bytes",
+            answers.end - answers.start
+        );
+    }
+    let id = hex::encode(*random::bytes::<16>()?);
+    let boot = Boot::new(image, &id);
+    let table = Table::new(&[
+        (Kind::Boot, BOOT, layout.boot.clone()),
+        (Kind::Reserved, ANSWERS, answers.clone()),
+        (Kind::Linux, STATE, layout.state.clone()),
+    ])?;
+    let first = first_sector(install.boot_code, disk.size())?;
+
+    tell("preparing the disk");
+    INSTALLING.set(&disk)?;
+    disk.zero(0..INSTALLING.place)?;
+    disk.sync()?;
+    disk.zero(layout.state.end..disk.size())?;
+    // what lay there before must not be taken for a file system of ours, nor for somebody's
+    disk.zero(layout.state.start..layout.state.start + MIB)?;
+    disk.zero(layout.state.end - MIB..layout.state.end)?;
+    mark::fresh(layout.state.start).set(&disk)?;
+    disk.write(answers.start, install.answers)?;
+
+    tell(&format!("copying the image, {}", size(all)));
+    let esp = Esp::new(install.disk, &layout);
+    esp.make(&id[..8])?;
+    esp.fill(image, &boot)?;
+    esp.syslinux()?;
+
+    tell("checking what was written");
+    disk.forget()?;
+    esp.check(image, &boot)?;
+    if disk.read(answers.start, install.answers.len())? != install.answers {
+        bail!(
+            "{} does not keep what is written to it: the disk is damaged",
+            install.name
+        );
+    }
+
+    tell("making the disk bootable");
+    table.write_backup(&disk)?;
+    table.write_primary(&disk)?;
+    disk.write(0, &first)?;
+    disk.sync().context("making the disk bootable")?;
+    INSTALLING.clear(&disk)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, fs, process::Command};
+
+    use super::*;
+    use crate::{
+        answers::reserved,
+        disk::{esp, image::test_tree},
+        util::run::Task,
+    };
+
+    fn blank(folder: &Path, size: u64) -> std::path::PathBuf {
+        let path = folder.join("disk.raw");
+        fs::File::create(&path).unwrap().set_len(size).unwrap();
+        path
+    }
+
+    fn install(disk: &Path, tree: &Path) -> Result<Vec<String>> {
+        let image = Image::read(tree).unwrap();
+        let told = RefCell::new(Vec::new());
+        let code = fs::read(esp::boot_code().unwrap()).unwrap();
+        let install = Install {
+            disk,
+            name: "the disk",
+            image: &image,
+            boot_code: &code,
+            answers: &[7; reserved::SIZE],
+        };
+        run(&install, &|line| told.borrow_mut().push(line.to_owned()))?;
+        Ok(told.into_inner())
+    }
+
+    #[test]
+    fn what_is_installed_is_a_disk_for_both_firmwares() {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
+        let path = blank(folder.path(), 2 << 30);
+        let told = install(&path, tree.path()).unwrap();
+        insta::assert_snapshot!(told.join("\n"), @"");
+        let disk = Disk::open(&path, false).unwrap();
+        let table = Table::read(&disk).unwrap().unwrap();
+        let (_, state) = table.find(STATE).unwrap();
+        assert!(mark::fresh(state.start).is_on(&disk).unwrap());
+        assert!(!INSTALLING.is_on(&disk).unwrap());
+        let (_, answers) = table.find(ANSWERS).unwrap();
+        assert_eq!(disk.read(answers.start, 16).unwrap(), [7; 16]);
+        // syslinux's own boot sector on a FAT32, and the files that loaders ask for
+        let sector = disk.read(MIB, 512).unwrap();
+        assert_eq!(
+            (&sector[3..11], &sector[82..87]),
+            (&b"SYSLINUX"[..], &b"FAT32"[..])
+        );
+        let mut command = Command::new("mdir");
+        command.env("MTOOLSRC", "/dev/null");
+        command.args([
+            "-i",
+            &format!("{}@@1M", path.display()),
+            "-/",
+            "-b",
+            "-a",
+            "::",
+        ]);
+        let list = Task::new("listing", command).output().unwrap();
+        let search = regex::Regex::new("ezmail-[0-9a-f]{32}").unwrap();
+        insta::assert_snapshot!(search.replace(&list, "ezmail-ID"), @"");
+        // a second time, over it
+        install(&path, tree.path()).unwrap();
+    }
+
+    #[test]
+    fn damage_is_seen_before_the_disk_is_bootable() {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
+        let path = blank(folder.path(), 2 << 30);
+        fs::write(tree.path().join("arch/x86_64/airootfs.sfs"), [8; 100_000]).unwrap();
+        let error = format!("{:#}", install(&path, tree.path()).unwrap_err());
+        let disk = Disk::open(&path, false).unwrap();
+        assert!(
+            error.contains("the disk or the medium of the image is damaged")
+                || error.contains("The disk or the medium"),
+            "{error}"
+        );
+        assert_eq!(disk.read(0, 512).unwrap(), [0; 512]);
+        assert!(INSTALLING.is_on(&disk).unwrap());
+        assert_eq!(Table::read(&disk).unwrap(), None);
+    }
+
+    #[test]
+    fn a_small_disk_is_left_alone() {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
+        let path = blank(folder.path(), 1 << 30);
+        let error = install(&path, tree.path()).unwrap_err();
+        insta::assert_snapshot!(error, @"");
+        let disk = Disk::open(&path, false).unwrap();
+        assert!(!INSTALLING.is_on(&disk).unwrap());
+    }
+}

@@ -1,0 +1,88 @@
+//! `ezmail disk` with the ISO that was built: the disk as other programs read it.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+    process::{Command, Output},
+};
+
+use crate::built::iso;
+
+const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/good/small.toml");
+
+fn ezmail(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ezmail"))
+        .arg("disk")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn run(program: &str, arguments: &[&str], folder: &Path) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("MTOOLSRC", "/dev/null")
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_disk_is_one_for_every_tool_that_reads_disks() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let here = folder.path();
+    let iso = iso();
+    let made = ezmail(&[ANSWERS, iso.to_str().unwrap(), "-o", "disk.raw"], here);
+    let said = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{said}");
+    let data = fs::metadata(here.join("disk.raw")).unwrap();
+    assert_eq!(data.permissions().mode() & 0o777, 0o600);
+    // what is not written takes no room
+    assert!(data.blocks() * 512 < data.len() / 2);
+    assert!(run("sfdisk", &["--verify", "disk.raw"], here).contains("No errors detected"));
+    // the partition by itself, for fsck.fat
+    let out = File::create(here.join("boot.img")).unwrap();
+    let mut disk = File::open(here.join("disk.raw")).unwrap();
+    std::io::Seek::seek(&mut disk, std::io::SeekFrom::Start(1 << 20)).unwrap();
+    std::io::copy(&mut std::io::Read::take(disk, 1 << 30), &mut &out).unwrap();
+    run("fsck.fat", &["-n", "boot.img"], here);
+    let image = ["-n", "-i", "boot.img", "::/image-1/x86_64/airootfs.sfs", "root"];
+    run("mcopy", &image, here);
+    run("unsquashfs", &["-s", "root"], here);
+    let config = ["-i", "boot.img", "::/syslinux/syslinux.cfg", "-"];
+    let config = run("mcopy", &config, here);
+    assert!(config.contains("archisobasedir=image-1 archisosearchfilename=/ezmail-"), "{config}");
+    assert!(!config.contains("archisosearchuuid"), "{config}");
+    // nobody's file is written over
+    let again = ezmail(&[ANSWERS, iso.to_str().unwrap(), "-o", "disk.raw"], here);
+    assert_eq!(again.status.code(), Some(1));
+    insta::assert_snapshot!(String::from_utf8_lossy(&again.stderr), @"");
+    let left: Vec<_> = fs::read_dir(here).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+}
+
+#[test]
+fn what_cannot_be_a_disk_is_refused() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let here = folder.path();
+    fs::write(here.join("other.iso"), [0; 64 * 1024]).unwrap();
+    fs::write(here.join("bad.toml"), "hostname = \"x\"\n").unwrap();
+    let iso = iso();
+    let said = |arguments: &[&str]| {
+        let output = ezmail(arguments, here);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let iso = iso.to_str().unwrap();
+    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.vmdk"]), @"");
+    insta::assert_snapshot!(said(&[ANSWERS, "other.iso", "-o", "disk.raw"]), @"");
+    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.raw", "--size", "1G"]), @"");
+    assert!(said(&["bad.toml", iso, "-o", "disk.raw"]).contains("nothing was made"));
+    let left: Vec<_> = fs::read_dir(here).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
