@@ -93,6 +93,23 @@ mod tests {
         let tree = test_tree();
         let image = Image::read(tree.path()).unwrap();
         let boot = Boot::new(&image, "0123");
-        insta::assert_snapshot!(format!("{}---\n{}", boot.entry(), boot.syslinux()), @"");
+        insta::assert_snapshot!(format!("{}---\n{}", boot.entry(), boot.syslinux()), @r"
+        title    ezmail 0.1.0-standin
+        linux    /image-1/boot/x86_64/vmlinuz-linux
+        initrd   /image-1/boot/x86_64/initramfs-linux.img
+        options  archisobasedir=image-1 archisosearchfilename=/ezmail-0123 copytoram=n console=ttyS0,115200
+        ---
+        SERIAL 0 115200
+        DEFAULT ezmail
+        PROMPT 0
+        TIMEOUT 10
+
+        SAY ezmail 0.1.0-standin
+
+        LABEL ezmail
+        LINUX /image-1/boot/x86_64/vmlinuz-linux
+        INITRD /image-1/boot/x86_64/initramfs-linux.img
+        APPEND archisobasedir=image-1 archisosearchfilename=/ezmail-0123 copytoram=n console=ttyS0,115200
+        ");
     }
 }

@@ -269,7 +269,11 @@ mod tests {
                     .into_owned()
             })
             .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        disk1 : start=        2048, size=       14336, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid, name="ezmail-boot", attrs="LegacyBIOSBootable"
+        disk2 : start=       16384, size=        2048, type=8DA63339-0007-60C0-C436-083AC8230908, uuid, name="ezmail-answers"
+        disk3 : start=       18432, size=      110592, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, uuid, name="ezmail-state"
+        "#);
     }
 
     #[test]

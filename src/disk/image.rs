@@ -232,7 +232,7 @@ mod tests {
             let error = format!("{:#}", Image::read(tree.path()).unwrap_err());
             error.replace(&format!("{}/", tree.path().display()), "")
         };
-        insta::assert_snapshot!(said("arch/x86_64/airootfs.sfs", None), @"");
+        insta::assert_snapshot!(said("arch/x86_64/airootfs.sfs", None), @"the image has no root file system in arch/x86_64 (airootfs.sfs, airootfs.erofs)");
         insta::assert_snapshot!(said("arch/x86_64/airootfs.sha512", Some("x\n")), @"");
         insta::assert_snapshot!(said("arch/boot/x86_64/vmlinuz-linux", None), @"");
         insta::assert_snapshot!(said("loader/entries/ezmail.conf", Some("linux /x\n")), @"");

@@ -134,7 +134,12 @@ mod tests {
         let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
         let path = blank(folder.path(), 2 << 30);
         let told = install(&path, tree.path()).unwrap();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        preparing the disk
+        copying the image, 100.0 kB
+        checking what was written
+        making the disk bootable
+        ");
         let disk = Disk::open(&path, false).unwrap();
         let table = Table::read(&disk).unwrap().unwrap();
         let (_, state) = table.find(STATE).unwrap();
@@ -187,7 +192,7 @@ mod tests {
         let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
         let path = blank(folder.path(), 1 << 30);
         let error = install(&path, tree.path()).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"the disk is too small to install to: it has 1.07 GB, 1.61 GB is the least");
         let disk = Disk::open(&path, false).unwrap();
         assert!(!INSTALLING.is_on(&disk).unwrap());
     }

@@ -88,6 +88,6 @@ mod tests {
         let least = Layout::least(300 * MIB);
         assert!(Layout::new(least, 300 * MIB, "/dev/vda").is_ok());
         let error = Layout::new(least - 1, 300 * MIB, "/dev/vda").unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"/dev/vda is too small to install to: it has 1.61 GB, 1.61 GB is the least");
     }
 }

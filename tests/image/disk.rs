@@ -51,18 +51,30 @@ fn a_disk_is_one_for_every_tool_that_reads_disks() {
     std::io::Seek::seek(&mut disk, std::io::SeekFrom::Start(1 << 20)).unwrap();
     std::io::copy(&mut std::io::Read::take(disk, 1 << 30), &mut &out).unwrap();
     run("fsck.fat", &["-n", "boot.img"], here);
-    let image = ["-n", "-i", "boot.img", "::/image-1/x86_64/airootfs.sfs", "root"];
+    let image = [
+        "-n",
+        "-i",
+        "boot.img",
+        "::/image-1/x86_64/airootfs.sfs",
+        "root",
+    ];
     run("mcopy", &image, here);
     run("unsquashfs", &["-s", "root"], here);
     let config = ["-i", "boot.img", "::/syslinux/syslinux.cfg", "-"];
     let config = run("mcopy", &config, here);
-    assert!(config.contains("archisobasedir=image-1 archisosearchfilename=/ezmail-"), "{config}");
+    assert!(
+        config.contains("archisobasedir=image-1 archisosearchfilename=/ezmail-"),
+        "{config}"
+    );
     assert!(!config.contains("archisosearchuuid"), "{config}");
     // nobody's file is written over
     let again = ezmail(&[ANSWERS, iso.to_str().unwrap(), "-o", "disk.raw"], here);
     assert_eq!(again.status.code(), Some(1));
     insta::assert_snapshot!(String::from_utf8_lossy(&again.stderr), @"");
-    let left: Vec<_> = fs::read_dir(here).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(here)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     assert_eq!(left.len(), 3, "{left:?}");
 }
 
@@ -83,6 +95,9 @@ fn what_cannot_be_a_disk_is_refused() {
     insta::assert_snapshot!(said(&[ANSWERS, "other.iso", "-o", "disk.raw"]), @"");
     insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.raw", "--size", "1G"]), @"");
     assert!(said(&["bad.toml", iso, "-o", "disk.raw"]).contains("nothing was made"));
-    let left: Vec<_> = fs::read_dir(here).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(here)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }

@@ -100,7 +100,7 @@ mod tests {
             let error = format!("{:#}", choose(places).err().unwrap());
             error.replace(&format!("{}/", folder.path().display()), "/dev/")
         };
-        insta::assert_snapshot!(said(&[one.clone(), other]), @"");
+        insta::assert_snapshot!(said(&[one.clone(), other]), @"the installed disks have different answers, on /dev/vda2 and /dev/vdc2: detach one of them");
         let mut bytes = fs::read(&one).unwrap();
         bytes[100] ^= 1;
         fs::write(&one, bytes).unwrap();

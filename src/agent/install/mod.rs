@@ -116,7 +116,7 @@ mod tests {
         };
         elsewhere(&wanted, Path::new("/dev/vda3"), &all).unwrap();
         let error = elsewhere(&wanted, Path::new("/dev/vdb"), &all).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"the state volume of this server is /dev/vdb, and `[install]` makes one of its own on /dev/vda: write `[state]` in its place. To move to an installed disk, make a backup, and install with `[restore]` and without this volume");
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
         let mut devices = test_devices();
         assert_eq!(notice(&devices), None);
         devices[0].mountpoints = vec![None];
-        insta::assert_snapshot!(notice(&devices).unwrap(), @"");
+        insta::assert_snapshot!(notice(&devices).unwrap(), @"the server is installed on /dev/vda; this is the ISO: detach it, so that the disk is booted");
         devices.truncate(2);
         assert_eq!(notice(&devices), None);
     }

@@ -148,7 +148,7 @@ mod tests {
         let raw = Disk::open(&device.path, true).unwrap();
         raw.write(30 << 20, &[7; 1 << 20]).unwrap();
         let error = may_be_written(&device, &[], NAME, false).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) is not blank: there is data of an unknown kind at byte 31595883; nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[install]`");
         may_be_written(&device, &[], NAME, true).unwrap();
         INSTALLING.set(&raw).unwrap();
         may_be_written(&device, &[], NAME, false).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     fn a_partition_and_a_state_volume_are_refused() {
         let all = devices();
         let error = may_be_written(&all[4], &all, NAME, true).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) is no whole disk, but a partition: name the disk");
         let error = may_be_written(&all[5], &all, NAME, true).unwrap_err();
         insta::assert_snapshot!(error, @"");
     }
