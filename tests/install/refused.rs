@@ -33,7 +33,7 @@ fn is_never_erased(world: &World, disk: &Disk, offset: u64) {
     let ran = machine.shell().run(settled, Duration::from_secs(300));
     assert_eq!(ran.unwrap().status, 0);
     let console = machine.console().unwrap();
-    assert!(console.contains("ezmail-state"), "{console}");
+    assert!(console.contains("state volume"), "{console}");
     assert_eq!(installations(&machine), 0, "{console}");
     assert!(!console.contains("ezmail: install: "), "{console}");
     assert_eq!(machine.machine().resets(), 0);
