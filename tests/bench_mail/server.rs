@@ -106,6 +106,7 @@ impl Prepared {
                 path: disk.clone(),
                 size: None,
                 format: DiskFormat::Raw,
+                keep: true,
             });
         };
         let running = match server {

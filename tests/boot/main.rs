@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod command;
+mod installed;
 mod machine;
 mod mini_iso;
 

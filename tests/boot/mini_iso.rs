@@ -1,5 +1,5 @@
 //! A bootable ISO of a few hundred bytes, made on the fly: a list of steps, as machine code for
-//! BIOS (El Torito and MBR) and for UEFI.
+//! BIOS (El Torito and MBR) and for UEFI; and a disk, for BIOS.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,6 +21,33 @@ pub enum Step {
     PowerOff,
     /// Resets the machine by the keyboard controller.
     Reset,
+    /// Writes the boot sector to [`WRITTEN`] of the first disk; by BIOS only.
+    Write,
+}
+
+/// The sector that [`Step::Write`] writes, from 0 on.
+pub const WRITTEN: usize = 39;
+
+/// Writes `disk.raw` to `folder`: 1 MiB, with the mark of a GPT.
+pub fn make_disk(folder: &Path, steps: &[Step]) -> PathBuf {
+    let mut bytes = boot_sector(&code(Mode::Bios, steps));
+    bytes.extend(b"EFI PART");
+    bytes.resize(1 << 20, 0);
+    let disk = folder.join("disk.raw");
+    std::fs::write(&disk, bytes).unwrap();
+    disk
+}
+
+fn boot_sector(code: &[u8]) -> Vec<u8> {
+    assert!(
+        code.len() <= 440,
+        "an MBR has no room for {} bytes",
+        code.len()
+    );
+    let mut sector = code.to_vec();
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    sector
 }
 
 /// Writes `mini.iso` to `folder`.
@@ -28,15 +55,7 @@ pub fn make(folder: &Path, steps: &[Step]) -> PathBuf {
     let tree = folder.join("tree");
     std::fs::create_dir_all(&tree).unwrap();
     let bios = code(Mode::Bios, steps);
-    assert!(
-        bios.len() <= 440,
-        "an MBR has no room for {} bytes",
-        bios.len()
-    );
-    let mut mbr = bios.clone();
-    mbr.resize(510, 0);
-    mbr.extend([0x55, 0xaa]);
-    std::fs::write(folder.join("mbr.img"), mbr).unwrap();
+    std::fs::write(folder.join("mbr.img"), boot_sector(&bios)).unwrap();
     let mut no_emulation = bios;
     no_emulation.resize(2048, 0);
     std::fs::write(tree.join("bios.img"), no_emulation).unwrap();
@@ -105,6 +124,7 @@ fn code(mode: Mode, steps: &[Step]) -> Vec<u8> {
                 code.put16(&[0xef]); // out dx, ax
             }
             Step::Reset => code.put(&[0xb0, 0xfe, 0xe6, 0x64]), // mov al, 0xfe; out 0x64, al
+            Step::Write => code.write(),
         }
     }
     code.put(&[0xf4, 0xeb, 0xfd]); // 1: hlt; jmp 1b
@@ -165,6 +185,16 @@ impl Code {
         self.put(&[0xee]); // out dx, al
         self.back(0xeb, next);
         self.bytes[end - 1] = u8::try_from(self.bytes.len() - end).unwrap();
+    }
+
+    /// INT 13h, AH = 3: one sector from 0x7c00 to the first disk, whose sectors count from 1 there.
+    fn write(&mut self) {
+        assert!(self.mode == Mode::Bios, "there is no INT 13h in UEFI");
+        let sector = u8::try_from(WRITTEN + 1).unwrap();
+        self.put(&[0x31, 0xc0, 0x8e, 0xc0]); // xor ax, ax; mov es, ax
+        self.put(&[0xb8, 0x01, 0x03, 0xbb, 0x00, 0x7c]); // mov ax, 0x301; mov bx, 0x7c00
+        self.put(&[0xb9, sector, 0x00, 0xba, 0x80, 0x00]); // mov cx, sector; mov dx, 0x80
+        self.put(&[0xcd, 0x13]); // int 0x13
     }
 
     fn echo(&mut self) {

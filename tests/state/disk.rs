@@ -8,14 +8,14 @@ use std::{
 };
 
 use ezmail::{
-    host::qemu::{Disk as Attached, DiskFormat},
+    host::qemu::Disk as Attached,
     util::{files, run::Task},
 };
 
 /// 1 GiB, of which the host stores what is written.
 const SIZE: u64 = 1 << 30;
 
-/// A raw disk in a file.
+/// A disk in a file: raw, unless its name ends with `.qcow2`.
 pub struct Disk {
     pub path: PathBuf,
     boots: Cell<u32>,
@@ -24,8 +24,18 @@ pub struct Disk {
 impl Disk {
     /// A blank one.
     pub fn blank(folder: &Path) -> Self {
+        Self::sized(folder, SIZE)
+    }
+
+    /// A blank one of that size.
+    pub fn sized(folder: &Path, size: u64) -> Self {
         let path = folder.join("state.img");
-        fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
+        fs::File::create(&path).unwrap().set_len(size).unwrap();
+        Self::of(path)
+    }
+
+    /// The one in that file.
+    pub fn of(path: PathBuf) -> Self {
         Self {
             path,
             boots: Cell::new(0),
@@ -56,11 +66,7 @@ impl Disk {
 
     /// As a machine has it.
     pub fn attached(&self) -> Attached {
-        Attached {
-            path: self.path.clone(),
-            size: None,
-            format: DiskFormat::Raw,
-        }
+        Attached::new(&self.path, None)
     }
 
     /// The serial log of the next boot: each has its own.

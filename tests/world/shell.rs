@@ -96,6 +96,21 @@ impl Shell {
         Ok(())
     }
 
+    /// Drops what has been said so far, of a boot that is over.
+    pub fn forget(&mut self) -> Result<()> {
+        loop {
+            let said = match self.stream.fill_buf() {
+                Ok([]) => bail!("the machine has gone"),
+                Ok(bytes) => bytes.len(),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Ok(());
+                }
+                Err(e) => return Err(e).context("reading from the guest's shell"),
+            };
+            self.stream.consume(said);
+        }
+    }
+
     /// Runs a script for `/bin/sh`, as root, for at most `limit`.
     pub fn run(&mut self, script: &str, limit: Duration) -> Result<Ran> {
         self.number += 1;

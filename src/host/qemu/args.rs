@@ -10,6 +10,7 @@ use super::{
         Accel, BootFrom, Config, Credential, Disk, Firmware, Forward, IsoAs, MachineType, Network,
         guest_failures,
     },
+    image::Image,
     parse::{self, CredentialSource},
 };
 
@@ -37,11 +38,21 @@ Examples:
     ezmail boot my.iso --answers answers.toml --quiet --until 'ezmail: mail is ready' \\
       --timeout 600 --screenshot out/screen.png
   The wizard on this terminal, booted by UEFI:
-    ezmail boot my.iso --uefi --console")]
+    ezmail boot my.iso --uefi --console
+  Install to a disk (the answers have [install] with device = \"/dev/vda\"), and run from it:
+    ezmail boot my.iso --answers answers.toml --disk server.qcow2:20G --boot-from disk
+  Does the installed server come up? The disk stays as it is:
+    ezmail boot server.qcow2 --forward mail --until 'ezmail: mail is ready'")]
 pub struct BootArgs {
-    /// The image to boot; may be left away if a --disk is bootable
-    #[arg(value_name = "ISO")]
-    pub iso: Option<PathBuf>,
+    /// The image to boot: an ISO, or a disk that a server is installed to, qcow2 or raw, which is
+    /// then the first disk and to which nothing is written without --keep; may be left away if a
+    /// --disk is bootable
+    #[arg(value_name = "ISO|DISK")]
+    pub image: Option<PathBuf>,
+
+    /// Keep what the guest writes to the DISK that is booted in place of an ISO
+    #[arg(long, requires = "image")]
+    pub keep: bool,
 
     /// Attach the answers as a volume labelled EZMAIL: a file, or a folder with answers.toml in it
     #[arg(long, value_name = "FILE|DIR")]
@@ -51,7 +62,8 @@ pub struct BootArgs {
     #[arg(long, value_name = "FILE", requires = "answers")]
     pub answers_file: Vec<PathBuf>,
 
-    /// Attach a disk, .qcow2 or raw; with a size such as 8G, create it if it does not exist (repeatable)
+    /// Attach a disk, .qcow2 or raw, and keep what is written to it; with a size such as 8G, create it
+    /// if it does not exist (repeatable)
     #[arg(long, value_name = "FILE[:SIZE]", value_parser = parse::disk)]
     pub disk: Vec<Disk>,
 
@@ -166,7 +178,7 @@ impl BootArgs {
     /// # Errors
     /// When arguments contradict each other, or a credential's file cannot be read.
     pub fn config(&self) -> Result<Config> {
-        let mut config = Config::new(self.iso.as_deref(), &self.serial_log_path()?);
+        let mut config = Config::new(None, &self.serial_log_path()?);
         config.iso_as = self.iso_as;
         config.boot_from = self.boot_from;
         config.disks = self.disk.clone();
@@ -194,7 +206,30 @@ impl BootArgs {
                 }
             });
         }
+        self.attach_image(&mut config)?;
         Ok(config)
+    }
+
+    fn attach_image(&self, config: &mut Config) -> Result<()> {
+        let Some(path) = &self.image else {
+            return Ok(());
+        };
+        match Image::open(path)? {
+            Image::Iso(iso) if self.keep => bail!(
+                "--keep is for a disk, and {} is an ISO, to which nothing is ever written; what is \
+                 written to a --disk is kept without it",
+                iso.display()
+            ),
+            Image::Iso(iso) => config.iso = Some(iso),
+            Image::Disk(disk) => config.disks.insert(
+                0,
+                Disk {
+                    keep: self.keep,
+                    ..disk
+                },
+            ),
+        }
+        Ok(())
     }
 
     fn network(&self) -> Result<Network> {
@@ -213,12 +248,12 @@ impl BootArgs {
 
     fn serial_log_path(&self) -> Result<PathBuf> {
         let beside = |path: &Path| path.with_extension("serial.log");
-        match (&self.serial_log, &self.iso, self.disk.first()) {
+        match (&self.serial_log, &self.image, self.disk.first()) {
             (Some(path), _, _) => Ok(path.clone()),
-            (None, Some(iso), _) => Ok(beside(iso)),
+            (None, Some(image), _) => Ok(beside(image)),
             (None, None, Some(disk)) => Ok(beside(&disk.path)),
             (None, None, None) => {
-                bail!("nothing to boot: give an ISO, or a --disk that is bootable")
+                bail!("nothing to boot: give an image, or a --disk that is bootable")
             }
         }
     }
@@ -234,10 +269,23 @@ mod tests {
         BootArgs::from_arg_matches(&command.try_get_matches_from(line.split(' '))?)
     }
 
+    /// A file that begins as an ISO does, or as a raw disk with a GPT.
+    fn image(folder: &Path, name: &str, at: usize, mark: &[u8]) -> PathBuf {
+        let path = folder.join(name);
+        let mut bytes = vec![0; 40_000];
+        bytes[at..at + mark.len()].copy_from_slice(mark);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
     #[test]
     fn defaults() {
-        let config = parse("boot out/my.iso").unwrap().config().unwrap();
-        assert_eq!(config.serial_log, Path::new("out/my.serial.log"));
+        let dir = tempfile::tempdir().unwrap();
+        let iso = image(dir.path(), "my.iso", 32_769, b"CD001");
+        let line = format!("boot {}", iso.display());
+        let config = parse(&line).unwrap().config().unwrap();
+        assert_eq!(config.serial_log, dir.path().join("my.serial.log"));
+        assert_eq!((config.iso, config.disks), (Some(iso), vec![]));
         assert_eq!(config.memory_mib, 1024);
         assert_eq!(
             config.network,
@@ -267,13 +315,33 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_in_place_of_an_iso_is_the_first_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = image(dir.path(), "server", 512, b"EFI PART");
+        let boot = |more: &str| {
+            let line = format!("boot {} --disk b.qcow2:1G{more}", disk.display());
+            parse(&line).unwrap().config().unwrap()
+        };
+        let config = boot("");
+        assert_eq!(config.iso, None);
+        assert_eq!(config.serial_log, dir.path().join("server.serial.log"));
+        let shown: Vec<_> = config.disks.iter().map(|d| (&d.path, d.keep)).collect();
+        assert_eq!(shown, [(&disk, false), (&"b.qcow2".into(), true)]);
+        assert!(boot(" --keep").disks.iter().all(|disk| disk.keep));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let iso = image(dir.path(), "my.iso", 32_769, b"CD001");
+        let blank = image(dir.path(), "blank", 0, b"");
         let mut said = String::new();
         for line in [
             "boot my.iso --forward 25",
             "boot my.iso --until (",
             "boot my.iso --answers-file key",
             "boot my.iso --quiet --console",
+            "boot --keep --disk a.qcow2",
         ] {
             let error = parse(line).unwrap_err().to_string();
             // the usage that follows depends on the environment
@@ -284,13 +352,16 @@ mod tests {
             "boot",
             "boot my.iso --network none --forward 1:2",
             "boot my.iso --credential a=@none",
+            "boot none.iso",
+            &format!("boot {} --keep", iso.display()),
+            &format!("boot {}", blank.display()),
         ] {
             said.push_str(&format!(
                 "{:#}\n",
                 parse(line).unwrap().config().unwrap_err()
             ));
         }
-        insta::assert_snapshot!(said);
+        insta::assert_snapshot!(said.replace(&dir.path().display().to_string(), "DIR"));
     }
 
     #[test]

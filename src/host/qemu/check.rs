@@ -1,17 +1,12 @@
 //! What can be known to be wrong with a [`Config`] before QEMU starts.
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Read, Seek, SeekFrom},
-    net::TcpListener,
-    path::Path,
-};
+use std::{io::ErrorKind, net::TcpListener, path::Path};
 
 use anyhow::{Context, Result, bail};
 
 use super::{
     config::{Config, Forward, Network},
-    parse,
+    image, parse,
 };
 
 /// The least a kernel and its initramfs can do anything with.
@@ -28,7 +23,7 @@ pub fn check(config: &Config) -> Result<()> {
     if let Some(iso) = &config.iso {
         check_iso(iso)?;
     } else if config.disks.is_empty() {
-        bail!("nothing to boot: give an ISO, or a --disk that is bootable");
+        bail!("nothing to boot: give an image, or a --disk that is bootable");
     }
     let host_mib = host_memory_mib()?;
     if config.memory_mib < LEAST_MEMORY_MIB {
@@ -81,26 +76,17 @@ pub fn credential_string(name: &str, value: &[u8]) -> String {
     )
 }
 
-/// Looks for the standard identifier of the first volume descriptor (ECMA-119, section 8.1.2).
 fn check_iso(path: &Path) -> Result<()> {
-    const AT: u64 = 16 * 2048 + 1;
-    let mut identifier = [0; 5];
-    let mut file =
-        File::open(path).with_context(|| format!("the ISO {} cannot be read", path.display()))?;
-    let read = file
-        .seek(SeekFrom::Start(AT))
-        .and_then(|_| file.read_exact(&mut identifier));
-    match read {
-        Ok(()) if &identifier == b"CD001" => Ok(()),
-        Err(e) if e.kind() != ErrorKind::UnexpectedEof => {
-            Err(e).with_context(|| format!("the ISO {} cannot be read", path.display()))
-        }
-        _ => bail!(
+    let head =
+        image::head(path).with_context(|| format!("the ISO {} cannot be read", path.display()))?;
+    if !image::is_iso(&head) {
+        bail!(
             "{} is not an ISO image: no ISO 9660 volume begins in it; \
              a disk image is attached with --disk",
             path.display()
-        ),
+        );
     }
+    Ok(())
 }
 
 fn host_memory_mib() -> Result<u64> {

@@ -105,15 +105,22 @@ fn drives(line: &mut Line, config: &Config) -> Result<()> {
     for (number, disk) in config.disks.iter().enumerate() {
         let file = value(&disk.path)?;
         let format = disk.format.name();
-        // saved machine states want to know where discarded blocks are
-        let discard = if disk.format == DiskFormat::Qcow2 {
-            ",discard=unmap"
+        if disk.keep {
+            // saved machine states want to know where discarded blocks are
+            let discard = if disk.format == DiskFormat::Qcow2 {
+                ",discard=unmap"
+            } else {
+                ""
+            };
+            line.option("-blockdev", &format!(
+                "driver={format},node-name=disk{number}{discard},file.driver=file,file.filename={file}"
+            ));
         } else {
-            ""
-        };
-        line.option("-blockdev", &format!(
-            "driver={format},node-name=disk{number}{discard},file.driver=file,file.filename={file}"
-        ));
+            // QEMU writes to a file in TMPDIR or /var/tmp that has no name any more
+            line.option("-drive", &format!(
+                "if=none,id=disk{number},format={format},snapshot=on,file.driver=file,file.filename={file}"
+            ));
+        }
         line.option(
             "-device",
             &format!(
@@ -255,6 +262,10 @@ mod tests {
         config.disks = vec![
             Disk::new(Path::new("a.qcow2"), Some(1 << 30)),
             Disk::new(Path::new("b.img"), None),
+            Disk {
+                keep: false,
+                ..Disk::new(Path::new("c, installed.qcow2"), None)
+            },
         ];
         config.volumes = vec!["answers.img".into()];
         config.machine = MachineType::Pc;

@@ -19,7 +19,7 @@ pub struct Config {
     pub iso_as: IsoAs,
     /// Which drive the firmware tries first; the others come after it.
     pub boot_from: BootFrom,
-    /// Writable disks, in the order the guest numbers them (`/dev/vda`, `/dev/vdb`, ...).
+    /// Disks, in the order the guest numbers them (`/dev/vda`, `/dev/vdb`, ...).
     pub disks: Vec<Disk>,
     /// Raw images attached read-only after the disks, such as an answers volume.
     pub volumes: Vec<PathBuf>,
@@ -112,7 +112,7 @@ pub enum IsoAs {
 /// Which drive the firmware tries first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BootFrom {
-    /// The image.
+    /// The ISO.
     Iso,
     /// The first disk; a blank one is passed over.
     Disk,
@@ -181,7 +181,7 @@ pub struct Forward {
     pub guest: u16,
 }
 
-/// A writable disk.
+/// A disk, which the guest can write to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
     /// The image file.
@@ -190,10 +190,13 @@ pub struct Disk {
     pub size: Option<u64>,
     /// Its format.
     pub format: DiskFormat,
+    /// What the guest writes is kept. Otherwise it lasts as long as the machine, through reboots of
+    /// the guest, and the file stays as it is.
+    pub keep: bool,
 }
 
 impl Disk {
-    /// A disk whose format follows from the file's name: `.qcow2`, else raw.
+    /// A disk that is kept, whose format follows from the file's name: `.qcow2`, else raw.
     pub fn new(path: &Path, size: Option<u64>) -> Self {
         let format = match path.extension() {
             Some(e) if e.eq_ignore_ascii_case("qcow2") => DiskFormat::Qcow2,
@@ -203,6 +206,7 @@ impl Disk {
             path: path.to_path_buf(),
             size,
             format,
+            keep: true,
         }
     }
 }

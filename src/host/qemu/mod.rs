@@ -6,6 +6,7 @@
 //! | [`boot`] | what `ezmail boot` does with it: watch, report, exit status |
 //! | [`parse`] | `--forward`, `--disk`, `--credential` from text |
 //! | [`config`] | what machine is wanted |
+//! | [`image`] | whether a file is an ISO or a disk |
 //! | [`check`] | what is wrong with it, before anything starts |
 //! | [`accel`] | KVM where it really works, else TCG |
 //! | [`firmware`] | where the host keeps UEFI firmware |
@@ -30,6 +31,7 @@ pub mod config;
 pub mod console;
 pub mod ending;
 pub mod firmware;
+pub mod image;
 mod launch;
 pub mod machine;
 pub mod parse;
@@ -48,5 +50,6 @@ pub use config::{
 };
 pub use console::Match;
 pub use ending::{Ending, WaitError};
+pub use image::Image;
 pub use machine::Machine;
 pub use probe::{Probe, ProbeResult};
