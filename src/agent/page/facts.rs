@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{NOTICES, address};
+use super::{
+    NOTICES, address,
+    guide::{self, Known},
+};
 use crate::{
     agent::{
         health::{self, Health, PARTS, Service},
@@ -19,7 +22,7 @@ use crate::{
         status::{self, Status},
     },
     mail::certificate::Origin,
-    util::{files, hash},
+    util::{files, hash, time},
 };
 
 const AGENT: &str = "ezmail-agent.service";
@@ -48,6 +51,8 @@ pub struct Facts {
     pub records: PathBuf,
     /// What the last daily check found broken, a line each.
     pub notices: Vec<String>,
+    /// How far it is to the first mail.
+    pub guide: Known,
 }
 
 /// The agent.
@@ -107,6 +112,7 @@ impl Facts {
                 .lines()
                 .map(str::to_owned)
                 .collect(),
+            guide: Known::read(&text(Path::new(guide::FILE))?, time::now()?),
         })
     }
 }
