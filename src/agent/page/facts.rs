@@ -112,7 +112,7 @@ impl Facts {
                 .lines()
                 .map(str::to_owned)
                 .collect(),
-            guide: Known::read(&text(Path::new(guide::FILE))?, time::now()?),
+            guide: Known::read(&lossy(Path::new(guide::FILE))?, time::now()?),
         })
     }
 }
@@ -134,6 +134,17 @@ fn text(path: &Path) -> Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         other => other.with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// As [`text`], of a file that may be damaged.
+fn lossy(path: &Path) -> Result<String> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        other => {
+            let bytes = other.with_context(|| format!("reading {}", path.display()))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
     }
 }
 

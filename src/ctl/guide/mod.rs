@@ -56,8 +56,7 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
     if !server.is_live() {
         bail!("the guide is for a running server: leave out --root");
     }
-    let path = Path::new(FILE);
-    let last = last(path)?;
+    let last = last(server)?;
     let now = time::now()?;
     if command.scheduled && !last.as_ref().is_none_or(|last| pace::is_due(last, now)) {
         return Ok(ExitCode::SUCCESS);
@@ -70,7 +69,7 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
     };
     let guide = pace::settle(last, steps::steps(&seen), now, tried);
     let json = serde_json::to_string_pretty(&guide).context("writing the guide as JSON")?;
-    files::write_with_parents(path, json + "\n", 0o644)?;
+    files::write_with_parents(Path::new(FILE), json + "\n", 0o644)?;
     if command.scheduled {
         return Ok(ExitCode::SUCCESS);
     }
@@ -85,11 +84,9 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
 }
 
 /// What was found the last time; none if nothing was, or it is damaged: then it is written anew.
-fn last(path: &Path) -> Result<Option<Guide>> {
-    match path.exists() {
-        true => Ok(serde_json::from_str(&files::read_to_string(path)?).ok()),
-        false => Ok(None),
-    }
+fn last(server: &Server) -> Result<Option<Guide>> {
+    let bytes = server.target.read(Path::new(FILE))?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
 /// The guide for people.

@@ -44,7 +44,9 @@ fn is_over(since: i64, pause: i64, now: i64) -> bool {
 /// go back because somebody else still sees an earlier record. `outside` says when port 25 was tried
 /// last.
 pub(super) fn settle(last: Option<Guide>, mut steps: Vec<Step>, now: i64, outside: i64) -> Guide {
-    let before = last.as_ref().map_or(&[][..], |last| &last.steps);
+    let before = last
+        .as_ref()
+        .map_or(&[] as &[Step], |last| last.steps.as_slice());
     for step in &mut steps {
         let Some(before) = before.iter().find(|b| b.name == step.name) else {
             continue;
