@@ -17,7 +17,10 @@ use clap::Args;
 
 use super::{output, server::Server};
 use crate::{
-    agent::page::guide::{FILE, Guide, text},
+    agent::{
+        page::guide::{FILE, Guide, text},
+        status::{self, Outcome, Status},
+    },
     util::{files, time},
 };
 
@@ -58,7 +61,8 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
     }
     let last = last(server)?;
     let now = time::now()?;
-    if command.scheduled && !last.as_ref().is_none_or(|last| pace::is_due(last, now)) {
+    let is_due = || last.as_ref().is_none_or(|last| pace::is_due(last, now));
+    if command.scheduled && !(is_set_up()? && is_due()) {
         return Ok(ExitCode::SUCCESS);
     }
     let outside = !command.scheduled || last.as_ref().is_none_or(|l| pace::is_due_outside(l, now));
@@ -81,6 +85,12 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
         true => ExitCode::from(LEFT),
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Whether the answers were applied. While the agent is at its first, the database is there before the
+/// answers are kept.
+fn is_set_up() -> Result<bool> {
+    Ok(Status::load(Path::new(status::FILE))?.outcome == Outcome::Ready)
 }
 
 /// What was found the last time; none if nothing was, or it is damaged: then it is written anew.
