@@ -165,8 +165,10 @@ fn told(facts: &Facts, state: State, status: &Status, room: usize, body: &mut Bl
         services(facts, body);
     }
     if applied {
-        body.gap();
-        todo::add(facts, status, room, body);
+        let todo = todo::block(facts, status, room.saturating_sub(body.len() + 1));
+        if !todo.is_empty() {
+            body.gap().append(todo);
+        }
     }
 }
 

@@ -5,7 +5,10 @@ use super::{
     guide::{self, Known, State},
     layout::{Block, Style},
 };
-use crate::agent::status::Status;
+use crate::agent::{
+    health::{Health, Service},
+    status::Status,
+};
 
 /// However full the page is, so many lines are about the way to the first mail.
 const LEAST: usize = 4;
@@ -16,31 +19,38 @@ struct Item {
     text: String,
 }
 
-/// Adds all that is left on a server whose answers were applied as `status` says, the most important
-/// first. What is on the way to the first mail is cut so that the body gets no more than `room`
+/// All that is left on a server whose answers were applied as `status` says, the most important first;
+/// nothing, if there is nothing to say. What is on the way to the first mail is cut to get into `room`
 /// lines.
-pub(super) fn add(facts: &Facts, status: &Status, room: usize, body: &mut Block) {
+pub(super) fn block(facts: &Facts, status: &Status, room: usize) -> Block {
+    let mut block = Block::default();
     let items = left(facts, status);
     let open = facts.guide.open();
+    let told = matches!(facts.guide, Known::Told(_));
     if open.is_some() {
         let title = " Left to do; 'mailctl guide' has more, and looks at once:";
-        body.add(Style::Title, title);
+        block.add(Style::Title, title);
     } else if !items.is_empty() {
-        body.add(Style::Title, " Left to do:");
+        block.add(Style::Title, " Left to do:");
+    } else if told && facts.services.iter().all(runs) {
+        block.add(Style::Good, &format!(" {}", guide::text::DONE));
     }
     for item in items {
-        body.add(item.style, &format!(" - {}", item.text));
+        block.add(item.style, &format!(" - {}", item.text));
     }
     if let Some(guide) = open {
         let mut right = Block::default();
         if let Some(text) = guide::text::right(guide) {
             right.add(Style::Good, &format!(" {text}"));
         }
-        let room = room.saturating_sub(body.len() + right.len()).max(LEAST);
-        body.append(guide::text::fit(guide, room)).append(right);
-    } else if matches!(facts.guide, Known::Told(_)) {
-        body.add(Style::Good, &format!(" {}", guide::text::DONE));
+        let room = room.saturating_sub(block.len() + right.len()).max(LEAST);
+        block.append(guide::text::fit(guide, room)).append(right);
     }
+    block
+}
+
+fn runs(service: &Service) -> bool {
+    service.state.health() == Health::Runs
 }
 
 /// All but the way to the first mail.

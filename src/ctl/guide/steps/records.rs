@@ -110,7 +110,7 @@ fn kind(seen: &Seen, report: &Report, name: &str, is: fn(&Purpose) -> bool) -> S
     if long > 0 {
         let records = if long == 1 { "record" } else { "records" };
         items.push(format!(
-            "{name} missing: {long} TXT {records}, too long to type. Copy them over SSH from \
+            "{name} missing: {long} TXT {records}, too long to type; to copy over SSH: \
              'mailctl dns show --format table'."
         ));
     }
