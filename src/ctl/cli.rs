@@ -7,8 +7,9 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::{
-    alias, answers, app_password, backup, ban, cert, check, daily, dkim, dns, domain, import, log,
-    output, queue, restore, roundtrip, server::Server, service, spam, status, sts, tlsrpt, user,
+    alias, answers, app_password, backup, ban, cert, check, daily, dkim, dns, domain, guide,
+    import, log, output, queue, restore, roundtrip, server::Server, service, spam, status, sts,
+    tlsrpt, user,
 };
 use crate::programs;
 
@@ -24,6 +25,7 @@ use crate::programs;
 Examples:
   mailctl status                       the server on one screen
   mailctl check                        what is not well, and what helps
+  mailctl guide                        what is left before the first mail
   mailctl user add alice@example.org   a mailbox
   mailctl alias add info@example.org alice@example.org
   mailctl dns check                    are the records published, and right?
@@ -33,8 +35,8 @@ Examples:
   mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
-well ('status', 'check', 'dns check', 'cert issue', 'test', 'backup verify',
-'backup drill', 'import', 'tlsrpt send').")]
+well ('status', 'check', 'guide', 'dns check', 'cert issue', 'test',
+'backup verify', 'backup drill', 'import', 'tlsrpt send').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(
@@ -81,6 +83,7 @@ enum Command {
     Dns(dns::Dns),
     /// Look at everything that mail depends on, and say what helps
     Check(check::Check),
+    Guide(guide::GuideCommand),
     /// Show the server on one screen: services, space, certificate, mail, troubles
     #[command(after_help = "\
 Examples:
@@ -159,6 +162,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Dkim(command) => dkim::run(command, &server),
         Command::Dns(command) => dns::run(command, &server),
         Command::Check(command) => check::run(&command, &server),
+        Command::Guide(command) => guide::run(&command, &server),
         Command::Import(command) => import::run(command, &server),
         Command::Queue(command) => queue::run(command, &server),
         Command::Log(args) => log::run(&args, &server),

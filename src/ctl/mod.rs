@@ -15,6 +15,7 @@ pub mod daily;
 pub mod dkim;
 pub mod dns;
 pub mod domain;
+pub mod guide;
 pub mod import;
 pub mod log;
 pub mod logins;

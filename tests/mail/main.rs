@@ -16,6 +16,7 @@ mod crowds;
 mod daily;
 mod forwarding;
 mod guessing;
+mod guide;
 mod hardening;
 mod health;
 #[cfg(feature = "by-hand")]

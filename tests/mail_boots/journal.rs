@@ -116,7 +116,14 @@ pub fn a_normal_day(world: &World, appliance: &Appliance) {
     }
     drop(refusing);
 
-    for service in ["ezmail-daily", "ezmail-dkim", "systemd-tmpfiles-clean"] {
+    // it looks whether that is due or not
+    appliance.run("rm -f /run/ezmail/guide.json").unwrap();
+    for service in [
+        "ezmail-daily",
+        "ezmail-dkim",
+        "ezmail-guide",
+        "systemd-tmpfiles-clean",
+    ] {
         let run = format!("systemctl start {service}.service");
         appliance.run(&run).unwrap();
     }

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
-use super::{NOTICES, address};
+use super::{
+    NOTICES, address,
+    guide::{self, Known},
+};
 use crate::{
     agent::{
         health::{self, Health, PARTS, Service},
@@ -19,7 +22,7 @@ use crate::{
         status::{self, Status},
     },
     mail::certificate::Origin,
-    util::{files, hash},
+    util::{files, hash, time},
 };
 
 const AGENT: &str = "ezmail-agent.service";
@@ -48,6 +51,8 @@ pub struct Facts {
     pub records: PathBuf,
     /// What the last daily check found broken, a line each.
     pub notices: Vec<String>,
+    /// How far it is to the first mail.
+    pub guide: Known,
 }
 
 /// The agent.
@@ -107,6 +112,7 @@ impl Facts {
                 .lines()
                 .map(str::to_owned)
                 .collect(),
+            guide: Known::read(&lossy(Path::new(guide::FILE))?, time::now()?),
         })
     }
 }
@@ -128,6 +134,17 @@ fn text(path: &Path) -> Result<String> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         other => other.with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// As [`text`], of a file that may be damaged.
+fn lossy(path: &Path) -> Result<String> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        other => {
+            let bytes = other.with_context(|| format!("reading {}", path.display()))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        }
     }
 }
 

@@ -66,6 +66,12 @@ impl Block {
         self
     }
 
+    /// Adds the lines of another block.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// How many lines there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -2,11 +2,13 @@
 //! to do.
 //!
 //! [`facts`] are gathered from the system, [`text`] makes the page from them and touches nothing,
-//! [`layout`] fits it to a terminal, [`follow`] keeps a terminal up to date.
+//! [`layout`] fits it to a terminal, [`follow`] keeps a terminal up to date. [`guide`] is the way to
+//! the first mail.
 
 pub mod address;
 pub mod facts;
 pub mod follow;
+pub mod guide;
 pub mod layout;
 pub mod terminal;
 pub mod text;

@@ -11,20 +11,30 @@ use crate::agent::{
     status::{Outcome, Status},
 };
 
+/// The least rows of a screen. What is shown in full only as far as it fits goes by them, so that all
+/// terminals have the same page.
+const ROWS: usize = 24;
+
 /// The page for `facts`. `console`: for a terminal where nobody has logged in; its last lines say
 /// how to.
 pub fn page(facts: &Facts, console: bool) -> Page {
     let state = state(facts);
-    let mut page = Page {
-        state,
-        head: head(facts, state),
-        body: body(facts, state),
-        foot: Block::default(),
+    let head = head(facts, state);
+    let (foot, room) = match console {
+        true => {
+            let foot = foot(facts);
+            // the last row stays free
+            let room = ROWS.saturating_sub(head.len() + foot.len() + 1);
+            (foot, room)
+        }
+        false => (Block::default(), usize::MAX),
     };
-    if console {
-        page.foot = foot(facts);
+    Page {
+        state,
+        head,
+        body: body(facts, state, room),
+        foot,
     }
-    page
 }
 
 /// The page when the facts are not to be had, because of `error`.
@@ -104,7 +114,8 @@ fn head(facts: &Facts, state: State) -> Block {
     head
 }
 
-fn body(facts: &Facts, state: State) -> Block {
+/// The middle. `room` says how many lines it had better have at most.
+fn body(facts: &Facts, state: State, room: usize) -> Block {
     let mut body = Block::default();
     match &facts.agent {
         Agent::Works => addresses(facts, &mut body),
@@ -121,7 +132,7 @@ fn body(facts: &Facts, state: State) -> Block {
                 quote(message, &mut body);
                 body.gap();
             }
-            told(facts, state, status, &mut body);
+            told(facts, state, status, room, &mut body);
         }
     }
     body
@@ -134,7 +145,7 @@ fn quote(text: &str, body: &mut Block) {
     }
 }
 
-fn told(facts: &Facts, state: State, status: &Status, body: &mut Block) {
+fn told(facts: &Facts, state: State, status: &Status, room: usize, body: &mut Block) {
     addresses(facts, body);
     if let Some(source) = &status.source {
         body.add(Style::Plain, &format!(" Answers    {source}"));
@@ -142,17 +153,28 @@ fn told(facts: &Facts, state: State, status: &Status, body: &mut Block) {
     // what goes on running although new answers were refused is worth a look, too
     let runs = |s: &Service| s.state.health() == Health::Runs;
     let applied = matches!(state, State::Starting | State::Broken | State::Ready);
-    if applied || facts.services.iter().any(runs) {
+    if state == State::Ready && facts.guide.open().is_some() {
+        // the way to the first mail needs the room
+        let names: Vec<&str> = facts.services.iter().map(short).collect();
+        body.add(
+            Style::Plain,
+            &format!(" Services   {} run", names.join(", ")),
+        );
+    } else if applied || facts.services.iter().any(runs) {
         body.gap();
         services(facts, body);
     }
     if applied {
-        body.gap();
-        body.add(Style::Title, " Left to do:");
-        for item in todo::left(facts, status) {
-            body.add(item.style, &format!(" - {}", item.text));
+        let todo = todo::block(facts, status, room.saturating_sub(body.len() + 1));
+        if !todo.is_empty() {
+            body.gap().append(todo);
         }
     }
+}
+
+/// The name of a service: an instance's number says nothing to a person.
+fn short(service: &Service) -> &str {
+    service.name().split('@').next().unwrap_or_default()
 }
 
 fn addresses(facts: &Facts, body: &mut Block) {
@@ -168,8 +190,7 @@ fn services(facts: &Facts, body: &mut Block) {
     let mut logs = String::new();
     for service in &facts.services {
         let health = service.state.health();
-        // an instance's number says nothing to a person
-        let name = service.name().split('@').next().unwrap_or_default();
+        let name = short(service);
         let line = format!(" {name:<9}  {:<9}  {}", health.word(), service.purpose);
         match health {
             Health::Runs | Health::Starts => {

@@ -30,7 +30,16 @@ fn lines(findings: &[Finding], undelivered: Option<&str>) -> String {
         let why = why.lines().next().unwrap_or_default();
         text += &format!("The daily mail could not be sent: {why}\n");
     }
-    let by_page = [Area::Answers, Area::Units, Area::State];
+    let by_page = [
+        Area::Answers,
+        Area::Units,
+        Area::State,
+        // `mailctl guide` tells it these
+        Area::Port25,
+        Area::Ptr,
+        Area::Dns,
+        Area::Certificate,
+    ];
     let errors = findings
         .iter()
         .filter(|f| f.state == State::Error && !by_page.contains(&f.area));
@@ -53,12 +62,13 @@ mod tests {
     fn the_page_is_told_what_it_does_not_know() {
         let findings = [
             Finding::error(Area::Units, "smtpd", "failed", "restart"),
-            Finding::error(Area::Port25, "ipv4", "It is blocked.\nmore", "ask"),
+            Finding::error(Area::Port25, "ipv4", "It is blocked.", "ask"),
+            Finding::error(Area::Queue, "", "It does not move.\nmore", "look"),
             Finding::warning(Area::Disk, "space", "little", "more"),
         ];
         insta::assert_snapshot!(lines(&findings, Some("smtpd said no\nmore")), @r"
         The daily mail could not be sent: smtpd said no
-        Outgoing port 25: It is blocked. ('mailctl check port25')
+        Queue: It does not move. ('mailctl check queue')
         ");
     }
 }

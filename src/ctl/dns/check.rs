@@ -1,19 +1,19 @@
 //! `mailctl dns check`.
 
-use std::{fmt::Write, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, fmt::Write, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::{
-    diagnosis::{Finding, Severity, diagnose},
+    diagnosis::{Finding, Severity, diagnose, unseen},
     expected,
     observe::observe,
 };
 use crate::{
     ctl::{output, server::Server},
     dns::Client,
-    mail::records,
+    mail::records::{self, Record},
 };
 
 /// Exit status when there is a finding.
@@ -34,6 +34,12 @@ pub struct Report {
     pub servers: Vec<String>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
+    /// The records that there should be.
+    #[serde(skip)]
+    pub list: Vec<Record>,
+    /// The names of those about which nobody said anything that could be compared.
+    #[serde(skip)]
+    pub unseen: BTreeSet<String>,
 }
 
 /// Compares, and prints what was found.
@@ -73,6 +79,8 @@ pub fn report(server: &Server, resolver: SocketAddr) -> Result<Report> {
         records: list.len(),
         servers,
         findings: diagnose(&facts, &list, &observed),
+        unseen: unseen(&facts, &list, &observed),
+        list,
     })
 }
 
@@ -156,6 +164,8 @@ mod tests {
                 text: fault.text.into(),
                 fix: fault.fix.into(),
             }],
+            list: Vec::new(),
+            unseen: BTreeSet::new(),
         };
         let shown = text(&report);
         assert!(

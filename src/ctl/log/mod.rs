@@ -3,7 +3,7 @@
 mod dovecot;
 pub(super) mod journal;
 mod rspamd;
-mod smtpd;
+pub(super) mod smtpd;
 pub mod story;
 mod text;
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What uses the state, and must not while it is exchanged.
-const USERS: [&str; 22] = [
+const USERS: [&str; 24] = [
     services::TARGET,
     "smtpd.service",
     "ezmail-guard.service",
@@ -28,6 +28,8 @@ const USERS: [&str; 22] = [
     "ezmail-dkim.service",
     "ezmail-daily.timer",
     "ezmail-daily.service",
+    "ezmail-guide.timer",
+    "ezmail-guide.service",
     "ezmail-tlsrpt.timer",
     "ezmail-tlsrpt.service",
     "ezmail-backup.timer",
@@ -37,10 +39,11 @@ const USERS: [&str; 22] = [
     "ezmail-apply.service",
 ];
 /// What is started again by itself; the agent sees to the rest.
-const TIMERS: [&str; 4] = [
+const TIMERS: [&str; 5] = [
     "ezmail-cert.timer",
     "ezmail-dkim.timer",
     "ezmail-daily.timer",
+    "ezmail-guide.timer",
     "ezmail-tlsrpt.timer",
 ];
 

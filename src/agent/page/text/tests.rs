@@ -1,9 +1,11 @@
 //! The page in each of its states, as it looks.
 
+mod guide;
+
 use super::*;
 use crate::agent::{
     health::{UnitState, tests::services_like},
-    page::facts::Ssh,
+    page::{facts::Ssh, guide::Known},
     release::Release,
 };
 
@@ -44,6 +46,7 @@ fn well() -> Facts {
         self_signed: false,
         records: "/var/lib/ezmail/dns-records.txt".into(),
         notices: Vec::new(),
+        guide: guide::done(),
     }
 }
 
@@ -52,6 +55,7 @@ fn in_memory() -> Facts {
     let mut facts = well();
     facts.release = release("standin");
     facts.self_signed = true;
+    facts.guide = Known::Nothing;
     facts.ssh = Ssh::default();
     if let Agent::Told(status) = &mut facts.agent {
         status.state = None;

@@ -95,6 +95,20 @@ pub fn diagnose(facts: &Facts, records: &[Record], observed: &Observed) -> Vec<F
     findings
 }
 
+/// The names of those records about which nothing was compared, since no server of their zone says
+/// anything. A domain that does not exist is known, and [`diagnose`] names it.
+pub fn unseen(facts: &Facts, records: &[Record], observed: &Observed) -> BTreeSet<String> {
+    let seeing = Seeing {
+        facts,
+        records,
+        observed,
+        findings: Vec::new(),
+    };
+    let compared = records.iter().filter(|r| r.purpose != Purpose::Reverse);
+    let dark = compared.filter(|r| seeing.is_dark(&r.owner));
+    dark.map(|r| r.owner.clone()).collect()
+}
+
 /// The records by name and type, in the order of the list.
 fn sets(records: &[Record]) -> Vec<Vec<&Record>> {
     let mut sets: Vec<Vec<&Record>> = Vec::new();
