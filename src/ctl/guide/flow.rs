@@ -42,10 +42,8 @@ fn flow(text: &str) -> Flow {
         match line {
             Line::Connected {
                 session, address, ..
-            } => {
-                if address.parse().is_ok_and(|a: IpAddr| !a.is_loopback()) {
-                    strangers.insert(session);
-                }
+            } if address.parse().is_ok_and(|a: IpAddr| !a.is_loopback()) => {
+                strangers.insert(session);
             }
             Line::Auth { session, .. } | Line::Disconnected { session } => {
                 strangers.remove(&session);

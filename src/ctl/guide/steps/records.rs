@@ -26,8 +26,11 @@ const REVERSE: &str = "PTR";
 /// The step about zones, their servers, and records that should not be there.
 const SERVERS: &str = "Name servers";
 
+/// Whether a record is of a kind.
+type Is = fn(&Purpose) -> bool;
+
 /// The kinds of records that mail depends on, besides those of addresses.
-const KINDS: [(&str, fn(&Purpose) -> bool); 4] = [
+const KINDS: [(&str, Is); 4] = [
     ("MX", |p| *p == Purpose::Mx),
     ("SPF", |p| *p == Purpose::Spf),
     ("DKIM", |p| matches!(p, Purpose::Dkim { .. })),
@@ -84,7 +87,7 @@ fn unknown(why: &str) -> Steps {
 }
 
 /// The step about one kind of records: as bad as the worst of them.
-fn kind(seen: &Seen, report: &Report, name: &str, is: fn(&Purpose) -> bool) -> Step {
+fn kind(seen: &Seen, report: &Report, name: &str, is: Is) -> Step {
     let mut state = State::Right;
     let mut items: Vec<String> = Vec::new();
     let mut long = 0;
