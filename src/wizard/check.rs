@@ -99,7 +99,7 @@ fn target(values: &Values) -> Option<Note> {
         )),
         Some(Target::Disk(disk)) if disk.holds.is_some() && !values.erase => Some(Note::error(
             &format!("{} is not blank", disk.path),
-            "say below that it may be erased, or choose another place",
+            "check 'erase it', or choose another place",
         )),
         Some(_) => None,
     }
@@ -139,7 +139,13 @@ mod tests {
     fn an_empty_form_has_its_findings_at_their_fields() {
         let mut values = Values::new(vec![super::Target::Named, super::Target::Memory]);
         values.device = Line::new(10);
-        insta::assert_snapshot!(said(&values), @"");
+        insta::assert_snapshot!(said(&values), @r#"
+        Hostname: Error: `` cannot be the server's name: the domain name is empty (write the full name that DNS has for the server, such as `mail.example.org`)
+        Domain: Error: `` is not a usable mail domain: the domain name is empty (write the domain as it stands after the `@`, such as `example.org`)
+        Local: Error: `@` is not a usable address: there is nothing before the `@` (write an address such as `alice@example.org`, with letters, digits, `.`, `_` and `-` before the `@`)
+        Password: Error: the password has 0 characters; at least 10 are needed (choose a longer one: four or more words that do not belong together are good)
+        Device: Error: `` is not the path of a disk (write a path under `/dev/`, such as `/dev/vda` or `/dev/disk/by-id/…`)
+        "#);
         values.target = None;
         assert!(said(&values).ends_with(
             "Target: Error: nothing is chosen yet (choose a disk, or memory, with the arrow keys)"
@@ -157,7 +163,15 @@ mod tests {
         values.again = line("x");
         values.ssh_key = line("ssh-ed25519 AAAA");
         values.target = Some(1);
-        insta::assert_snapshot!(said(&values), @"");
+        insta::assert_snapshot!(said(&values), @r#"
+        Hostname: Warning: other mail servers cannot resolve names under `.home.arpa` (fine for trying; for real mail use a name in a registered domain)
+        Domain: Error: `exa mple.org` is not a usable mail domain: ` ` cannot stand in a domain name: only letters, digits, `-` and `.` can (write the domain as it stands after the `@`, such as `example.org`)
+        Local: Error: `al ice@exa mple.org` is not a usable address: ` ` cannot stand before the `@` (write an address such as `alice@example.org`, with letters, digits, `.`, `_` and `-` before the `@`)
+        Password: Error: the password is easy to guess (choose a longer one: four or more words that do not belong together are good)
+        Again: Error: the two passwords differ (type the same one twice; Ctrl-U empties a field)
+        SshKey: Error: the key is damaged: it is cut off, or has parts that do not fit (write the line of a `.pub` file, such as `ssh-ed25519 AAAA… name`; `ssh-keygen -t ed25519` makes one)
+        Target: Error: /dev/vdb is not blank (check 'erase it', or choose another place)
+        "#);
         values.erase = true;
         assert_eq!(note(&values, Field::Target), None);
     }

@@ -140,7 +140,13 @@ mod tests {
         all.extend([stick, locked]);
         let lines = targets(&all);
         let text: Vec<String> = lines.iter().map(Target::described).collect();
-        insta::assert_snapshot!(text.join("\n"), @"");
+        insta::assert_snapshot!(text.join("\n"), @r#"
+        /dev/vda      10.00 GB  not blank
+        /dev/vdb       1.07 GB  in use, mounted at /var/lib/ezmail
+        /dev/vdc      10.00 GB  blank
+        /dev/sdb      10.00 GB  cannot be written to
+        memory only: all is gone after a reboot
+        "#);
         assert_eq!(targets(&[]), [Target::Memory]);
         let what = lines[0].to_erase().unwrap();
         assert!(what.contains("/dev/vda1 (vfat, label EFI"), "{what}");

@@ -219,7 +219,7 @@ mod tests {
         let text = "#".repeat(600);
         let many = |columns, rows, glyphs| codes(&text, columns, rows, glyphs).unwrap().len();
         assert_eq!(many(80, 24, Glyphs::Blocks), 5);
-        assert_eq!(many(80, 24, Glyphs::Ascii), 67);
+        assert_eq!(many(80, 24, Glyphs::Ascii), 55);
         assert_eq!(many(128, 48, Glyphs::Blocks), 1);
         assert_eq!(many(200, 60, Glyphs::Ascii), 3);
         assert_eq!(many(20, 9, Glyphs::Blocks), 0);

@@ -78,34 +78,36 @@ enum Made {
 pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
     let screen = Screen::open()?;
     let mut size = screen.size()?;
-    let options = TerminalOptions {
-        viewport: Viewport::Fixed(area(size)),
-    };
-    let mut terminal = Terminal::with_options(CrosstermBackend::new(io::stdout()), options)
-        .context("setting up the screen")?;
+    let mut terminal = blank(&screen, size)?;
     let (sender, made) = mpsc::channel();
     let mut keys = Keys::default();
     let mut looked = Instant::now();
     let mut since: Option<Instant> = None;
+    // a serial line is often recorded: nothing is written to it while nothing happens
+    let mut news = true;
     loop {
-        take(form, &made);
+        news |= take(form, &made);
         let now = screen.size()?;
         if now != size {
             size = now;
-            terminal.resize(area(size)).context("drawing the form")?;
+            terminal = blank(&screen, size)?;
+            news = true;
         }
-        terminal
-            .draw(|frame| draw::draw(frame, form))
-            .context("drawing the form")?;
+        if news {
+            terminal
+                .draw(|frame| draw::draw(frame, form))
+                .context("drawing the form")?;
+        }
         let pressed: Vec<Key> = match screen.wait(if keys.waits() { REST } else { TICK })? {
             Woken::End => return Ok(End::Closed),
             Woken::Time => keys.end().into_iter().collect(),
             Woken::Keys(bytes) => keys.feed(&bytes),
         };
+        news = !pressed.is_empty();
         for key in pressed {
             match form.press(key) {
                 None => {}
-                Some(Effect::Redraw) => terminal.clear().context("drawing the form")?,
+                Some(Effect::Redraw) => terminal = blank(&screen, size)?,
                 Some(Effect::Leave) if since.is_some() => return Ok(End::Over),
                 Some(Effect::Leave) => return Ok(End::Left),
                 Some(Effect::MakeKeys) => start(&sender, || Made::Keys(make_keys())),
@@ -128,6 +130,7 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
             if let Some(why) = world.over()? {
                 form.ask(Dialog::Over(why));
                 since = Some(looked);
+                news = true;
             }
         }
         if since.is_some_and(|since| since.elapsed() >= FAREWELL) {
@@ -136,8 +139,18 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
     }
 }
 
-fn area((width, height): (u16, u16)) -> Rect {
-    Rect::new(0, 0, width, height)
+/// The screen with nothing on it, and nothing known to be. Ratatui's own ways to clear it ask the
+/// terminal where its cursor is, and would take keys for the answer.
+fn blank(
+    screen: &Screen,
+    (width, height): (u16, u16),
+) -> Result<Terminal<CrosstermBackend<io::Stdout>>> {
+    screen.clear()?;
+    let options = TerminalOptions {
+        viewport: Viewport::Fixed(Rect::new(0, 0, width, height)),
+    };
+    Terminal::with_options(CrosstermBackend::new(io::stdout()), options)
+        .context("setting up the screen")
 }
 
 /// Whether the answers were taken; if not, the form says why.
@@ -162,8 +175,9 @@ fn start(sender: &Sender<Made>, work: impl FnOnce() -> Made + Send + 'static) {
     });
 }
 
-/// Gives the form what was made.
-fn take(form: &mut Form, made: &Receiver<Made>) {
+/// Gives the form what was made, if something was.
+fn take(form: &mut Form, made: &Receiver<Made>) -> bool {
+    let mut news = false;
     while let Ok(made) = made.try_recv() {
         let taken = match made {
             Made::Keys(keys) => keys.and_then(|keys| form.keys_made(keys)),
@@ -172,7 +186,9 @@ fn take(form: &mut Form, made: &Receiver<Made>) {
         if let Err(error) = taken {
             form.ask(Dialog::Trouble(format!("{error:#}")));
         }
+        news = true;
     }
+    news
 }
 
 /// A key of each algorithm, as the server would make them.

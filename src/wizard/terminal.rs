@@ -23,8 +23,10 @@ use zeroize::Zeroizing;
 
 use super::draw::{COLUMNS, ROWS};
 
-/// Another screen where there is one (xterm), pastes in brackets, and all of it clear.
-const TAKE: &str = "\x1b[?1049h\x1b[?2004h\x1b[0m\x1b[H\x1b[2J";
+/// Another screen where there is one (xterm), and pastes in brackets.
+const TAKE: &str = "\x1b[?1049h\x1b[?2004h";
+/// Home, and all of it away (ECMA-48).
+const CLEAR: &str = "\x1b[0m\x1b[H\x1b[2J";
 /// The same back, with the cursor.
 const GIVE_BACK: &str = "\x1b[?2004l\x1b[0m\x1b[H\x1b[2J\x1b[?1049l\x1b[?25h";
 
@@ -78,6 +80,14 @@ impl Screen {
         }
         write(TAKE).context("writing to the terminal")?;
         Ok(screen)
+    }
+
+    /// Takes all away that is on it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn clear(&self) -> Result<()> {
+        write(CLEAR).context("writing to the terminal")
     }
 
     /// Columns and rows.

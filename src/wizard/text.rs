@@ -152,13 +152,51 @@ mod tests {
             selector: "s".to_owned(),
             pem: Secret::new("-----BEGIN PRIVATE KEY-----\n"),
         }];
-        insta::assert_snapshot!(toml(&values, &credentials, &dkim, Keys::Written).as_str(), @"");
+        insta::assert_snapshot!(toml(&values, &credentials, &dkim, Keys::Written).as_str(), @r#"
+        # An answers file of ezmail; every key: docs/answers.md
+        hostname = "mail.example.org"
+
+        [[domain]]
+        name = "example.org"
+
+        [[domain.dkim]]
+        selector = "s"
+        key = """
+        -----BEGIN PRIVATE KEY-----
+        """
+
+        [[user]]
+        address = "alice@example.org"
+        password_hash = "$argon2id$..."
+
+        [console]
+        password_hash = "$6$..."
+
+        [install]
+        device = "/dev/vda"
+        "#);
         values.target = Some(values.targets.len() - 1);
         values.ssh_key = Line::of(300, "ssh-ed25519 AAAA alice@laptop");
         let credentials = Credentials::Hashed {
             mailbox: Secret::new("$argon2id$..."),
             console: None,
         };
-        insta::assert_snapshot!(toml(&values, &credentials, &dkim, Keys::LeftOut).as_str(), @"");
+        insta::assert_snapshot!(toml(&values, &credentials, &dkim, Keys::LeftOut).as_str(), @r#"
+        # An answers file of ezmail; every key: docs/answers.md
+        hostname = "mail.example.org"
+
+        [[domain]]
+        name = "example.org"
+        # DKIM key s: with the server, not shown
+
+        [[user]]
+        address = "alice@example.org"
+        password_hash = "$argon2id$..."
+
+        [ssh]
+        authorized_keys = ["ssh-ed25519 AAAA alice@laptop"]
+
+        # No [install]: the server runs from memory.
+        "#);
     }
 }

@@ -148,7 +148,7 @@ fn from_nothing_to_a_file_that_is_right() {
     form.shows("All is ready.");
     assert!(!form.text().contains(PASSWORD));
     form.press("\x1b[C");
-    form.shows("MX    example.org");
+    form.shows("CAA   mail.example.org");
     form.press("\x1b[C");
     form.shows("hostname = \"mail.example.org\"");
     form.press("\t\r");

@@ -82,7 +82,7 @@ fn last_question(form: &Form, sheet: &mut Sheet) {
                      are gone after a reboot.",
                 ),
             }
-            sheet.say("The mail services start at once.");
+            sheet.say("Then the mail services start.");
         }
         Place::Host(file) => {
             sheet.loud(&format!("Write {file}?"));

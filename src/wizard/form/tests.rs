@@ -28,7 +28,12 @@ fn through(form: &mut Form) -> Vec<Effect> {
     assert_eq!(form.page, Page::Access, "{:?}", form.notes);
     effects.extend(press(form, "\r\r\r"));
     assert_eq!(form.page, Page::Place, "{:?}", form.notes);
-    effects.extend(press(form, "\t\r"));
+    let next = form
+        .stops()
+        .iter()
+        .position(|s| *s == Stop::Button(Button::Next));
+    form.focus = next.unwrap();
+    effects.extend(press(form, "\r"));
     effects
 }
 
