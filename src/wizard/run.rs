@@ -106,7 +106,6 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
         news = !pressed.is_empty();
         for key in pressed {
             match form.press(key) {
-                None => {}
                 Some(Effect::Redraw) => terminal = blank(&screen, size)?,
                 Some(Effect::Leave) if since.is_some() => return Ok(End::Over),
                 Some(Effect::Leave) => return Ok(End::Left),
@@ -118,11 +117,9 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
                         Made::Hashes(number, hash(&password, console))
                     });
                 }
-                Some(Effect::Apply) => {
-                    if apply(form, world) {
-                        return Ok(End::Applied);
-                    }
-                }
+                Some(Effect::Apply) if apply(form, world) => return Ok(End::Applied),
+                // refused: the form says why
+                None | Some(Effect::Apply) => {}
             }
         }
         if since.is_none() && looked.elapsed() >= LOOK {
