@@ -15,6 +15,8 @@
 //! program of that name and for [`backup`]; [`iso9660`] looks into images; [`dns`] asks
 //! name servers.
 //!
+//! [`wizard`] is the form that asks for the answers, on a server's console and on the build host.
+//!
 //! [`programs`] makes manual pages and completions of all command lines.
 //!
 //! [`util`] holds the small things that all share: running commands, writing files so that none
@@ -37,3 +39,4 @@ pub mod programs;
 pub mod smtpd;
 pub mod sts;
 pub mod util;
+pub mod wizard;

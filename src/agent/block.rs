@@ -105,7 +105,7 @@ fn parse(json: &str) -> Result<Vec<Device>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// As lsblk of util-linux 2.41 prints it.

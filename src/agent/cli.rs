@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use super::{apply, console::say, page, status};
+use crate::wizard;
 
 /// Makes a booted image the mail server that its answers describe.
 #[derive(Debug, Parser)]
@@ -50,6 +51,12 @@ enum Command {
         #[arg(long)]
         follow: bool,
     },
+    /// Fill in the form that sets this server up, on this terminal
+    ///
+    /// The consoles of a server without answers show it by themselves. Nothing is
+    /// written before its last question; then the agent applies what was answered.
+    #[command(after_help = "Example:\n  ezmail-agent wizard")]
+    Wizard,
     /// Tell what the last apply did
     Status {
         /// As JSON
@@ -80,6 +87,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
             memory_mib: memory,
         }),
         Command::Console { follow } => page::run(follow).map(|()| ExitCode::SUCCESS),
+        Command::Wizard => wizard::server::run_here(),
         Command::Status { json } => {
             let status = status::Status::load(Path::new(status::FILE))?;
             if json {

@@ -15,13 +15,36 @@ use super::{
     load::{Loaded, limited},
     sheet,
 };
-use crate::mail::{crypt, password};
+use crate::{
+    mail::{crypt, password},
+    wizard,
+};
 
 /// What `ezmail answers` can do.
 #[derive(Debug, Subcommand)]
 pub enum AnswersCommand {
-    /// Print a commented example to start from
-    New,
+    /// Print a commented example to start from, or ask for the answers
+    ///
+    /// With --wizard, a form on this terminal asks for what is required, checks
+    /// each answer, shows the DNS records, and writes the file in the end.
+    #[command(after_help = "\
+Examples:
+  ezmail answers new > answers.toml
+  ezmail answers new --wizard -o answers.toml")]
+    New {
+        /// Ask for the answers in a form on this terminal, and write them
+        #[arg(long)]
+        wizard: bool,
+        /// The file that the form writes; it must not be there yet
+        #[arg(
+            short,
+            long,
+            value_name = "FILE",
+            default_value = "answers.toml",
+            requires = "wizard"
+        )]
+        output: PathBuf,
+    },
     /// Report everything that is wrong with an answers file
     ///
     /// Exits with 0 if the file is good (perhaps with warnings), with 1 if it is not.
@@ -60,7 +83,11 @@ With this in answers.toml, it makes backup.passphrase beside it:
 /// When the file cannot be read, or the output not written.
 pub fn run(command: AnswersCommand) -> Result<ExitCode> {
     match command {
-        AnswersCommand::New => print(&example::toml())?,
+        AnswersCommand::New {
+            wizard: true,
+            output,
+        } => return wizard::host::new(&output),
+        AnswersCommand::New { wizard: false, .. } => print(&example::toml())?,
         AnswersCommand::Docs => print(&docs::markdown())?,
         AnswersCommand::Schema => print(&json_schema::text().context("writing the schema")?)?,
         AnswersCommand::RecoverySheet { file } => return sheet::run(&file),

@@ -32,9 +32,11 @@ value valkey valkey-server --version
 value encpipe encpipe --version
 value filter /usr/lib/smtpd/opensmtpd/filter-ezmail --version
 value mailctl mailctl --version
-value consoles sh -c 'systemctl is-active ezmail-console@tty1 ezmail-console@ttyS0 | tr "\n" " "'
+active() { systemctl is-active ezmail-wizard@tty1 ezmail-wizard@ttyS0 | tr '\n' ' '; }
+for i in $(seq 60); do [ "$(active)" = 'active active ' ] && break; sleep 1; done
+value consoles active
 value logins sh -c 'ps -eo comm= | grep -c getty'
-value confined sh -c 'grep -h "^CapBnd" /proc/$(systemctl show -P MainPID ezmail-console@tty1)/status'
+value confined sh -c 'grep -h "^CapBnd" /proc/$(systemctl show -P MainPID ezmail-wizard@tty1)/status'
 value login sh -c 'command -v login'
 value page sh -c 'ezmail-agent console | head -n 1'
 value agent sh -c 'ezmail-agent status | head -n 1'
@@ -119,7 +121,7 @@ fn boots(firmware: Firmware) {
         "",
         "something listens before there are answers"
     );
-    // nobody is asked for a login; the page has no power to give away
+    // nobody is asked for a login; the form has no power to give away
     assert_eq!(value("consoles"), "active active");
     assert_eq!(value("logins"), "0");
     // for the day when the answers set a password

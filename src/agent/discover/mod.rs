@@ -11,6 +11,7 @@ mod networkd;
 mod trouble;
 pub mod volume;
 pub mod web;
+pub mod wizard;
 
 use std::{
     collections::BTreeMap,
@@ -189,6 +190,7 @@ pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
     sources.push(Box::new(cidata::Cidata));
     sources.push(Box::new(credential::Credential::standard()));
     sources.push(Box::new(installed::OnDisk));
+    sources.push(Box::new(wizard::Wizard::standard()));
     Ok(sources)
 }
 
@@ -217,7 +219,8 @@ pub fn find(sources: &[Box<dyn Source>], mut say: impl FnMut(&str)) -> Result<Op
 /// What to do when there are no answers.
 pub const HOW: &str = "\
 no answers were found, so this machine is not a mail server yet:
-its mail ports are closed. To make it one, on your own computer:
+its mail ports are closed. To make it one, fill in the form on this console,
+or, on your own computer:
   1. ezmail answers new > answers.toml; edit it; ezmail answers check FILE
   2. give it to this machine in one of these ways, and restart:
      in the image       ezmail embed answers.toml IMAGE
@@ -310,6 +313,7 @@ mod tests {
             "user-data on a volume cidata",
             "the systemd credential ezmail.answers",
             "the disk that the server is installed to",
+            "the form on the console",
         ];
         assert_eq!(names("quiet"), standard);
         for (line, first) in [

@@ -19,7 +19,7 @@ use crate::{
         paths::Paths,
         release::Release,
         shadow,
-        status::{self, Status},
+        status::{self, Outcome, Status},
     },
     mail::certificate::Origin,
     util::{files, hash, time},
@@ -121,6 +121,10 @@ impl Facts {
 fn told(file: &Path, unit: Health) -> Agent {
     match (file.exists(), unit) {
         (true, _) => match Status::load(file) {
+            // it was started once more, since somebody has given it answers
+            Ok(status) if unit == Health::Starts && status.outcome != Outcome::Ready => {
+                Agent::Works
+            }
             Ok(status) => Agent::Told(Box::new(status)),
             Err(error) => Agent::Unreadable(format!("{error:#}")),
         },
@@ -173,7 +177,6 @@ fn fingerprint(public: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::status::Outcome;
 
     #[test]
     fn a_comment_is_no_key() {
@@ -202,8 +205,13 @@ mod tests {
         assert!(matches!(told(&file, Health::Starts), Agent::Works));
         assert!(matches!(told(&file, Health::Failed), Agent::Silent));
         assert!(matches!(told(&file, Health::Stopped), Agent::Silent));
-        Status::new(Outcome::Ready, None, None).save(&file).unwrap();
+        Status::new(Outcome::Waiting, None, None)
+            .save(&file)
+            .unwrap();
         assert!(matches!(told(&file, Health::Runs), Agent::Told(_)));
+        assert!(matches!(told(&file, Health::Starts), Agent::Works));
+        Status::new(Outcome::Ready, None, None).save(&file).unwrap();
+        assert!(matches!(told(&file, Health::Starts), Agent::Told(_)));
         fs::write(&file, "{").unwrap();
         assert!(matches!(told(&file, Health::Runs), Agent::Unreadable(_)));
     }

@@ -5,13 +5,13 @@ use std::{path::Path, process::Command, time::Duration};
 use anyhow::Result;
 
 use super::{
-    State,
+    Enter, State,
     facts::Facts,
     layout::Page,
     terminal::{Kind, Terminal, Woken},
     text,
 };
-use crate::{agent::status, util::run::Task};
+use crate::{agent::status, util::run::Task, wizard::server::was_opened};
 
 /// How long a page may be old: what starts is looked at more often.
 const CALM: Duration = Duration::from_secs(10);
@@ -34,24 +34,33 @@ pub fn run() -> Result<()> {
     let mut shown = Shown::default();
     let mut again = false;
     loop {
-        let (page, login) = match Facts::gather() {
-            Ok(facts) => (text::page(&facts, true), facts.console_password),
-            Err(error) => (text::trouble(&error), false),
+        let (page, enter) = match Facts::gather() {
+            Ok(facts) => (text::page(&facts, true), text::enter(&facts)),
+            Err(error) => (text::trouble(&error), Enter::Draw),
         };
         show(&terminal, &page, &mut shown, again)?;
-        again = match wait(&terminal, page.state)? {
-            Woken::Time => false,
-            Woken::End => return Ok(()),
-            Woken::Enter if login => {
-                start_login(&terminal)?;
-                // until the login takes the terminal over
-                if terminal.wait(CALM)? == Woken::End {
-                    return Ok(());
-                }
-                true
-            }
-            Woken::Enter => true,
+        // the form comes by itself, once; a window has no unit that would give it back
+        let is_window = terminal.name.contains('/');
+        let form = page.state == State::Waiting && !is_window && !was_opened(&terminal.name);
+        let woken = match form {
+            true => Woken::Enter,
+            false => wait(&terminal, page.state)?,
         };
+        let unit = match (woken, enter) {
+            (Woken::End, _) => return Ok(()),
+            (Woken::Enter, Enter::Login) => "login",
+            (Woken::Enter, Enter::Form) if !is_window => "wizard",
+            _ => {
+                again = woken == Woken::Enter;
+                continue;
+            }
+        };
+        hand_over(&terminal, unit)?;
+        // until the other takes the terminal over
+        if terminal.wait(CALM)? == Woken::End {
+            return Ok(());
+        }
+        again = true;
     }
 }
 
@@ -96,13 +105,13 @@ impl Shown {
     }
 }
 
-/// Hands the terminal over: the unit of the login ends ours, which is too confined for anybody to
-/// work in, and starts it again in the end.
-fn start_login(terminal: &Terminal) -> Result<()> {
+/// Hands the terminal over to the login or to the form: their unit ends ours, which is too confined
+/// for what they do, and starts it again in the end.
+fn hand_over(terminal: &Terminal, to: &str) -> Result<()> {
     let mut command = Command::new("systemctl");
-    let unit = format!("ezmail-login@{}.service", terminal.name);
+    let unit = format!("ezmail-{to}@{}.service", terminal.name);
     command.args(["start", "--no-block", &unit]);
-    Task::new("starting the login", command).run()
+    Task::new(format!("starting the {to}"), command).run()
 }
 
 #[cfg(test)]

@@ -36,6 +36,17 @@ pub fn run(follow: bool) -> Result<()> {
     Ok(())
 }
 
+/// What Enter does on a console that nobody has logged in to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enter {
+    /// It draws the page again.
+    Draw,
+    /// It starts a login.
+    Login,
+    /// It opens the form that sets the server up.
+    Form,
+}
+
 /// What a page is about in one word, for its title and for whoever watches the serial line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

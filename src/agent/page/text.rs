@@ -1,12 +1,13 @@
 //! The page, from facts: nothing here touches the system.
 
 use super::{
-    State,
+    Enter, State,
     facts::{Agent, Facts},
     layout::{Block, Page, Style, WIDTH},
     todo,
 };
 use crate::agent::{
+    discover::wizard,
     health::{Health, Service},
     status::{Outcome, Status},
 };
@@ -22,7 +23,7 @@ pub fn page(facts: &Facts, console: bool) -> Page {
     let head = head(facts, state);
     let (foot, room) = match console {
         true => {
-            let foot = foot(facts);
+            let foot = foot(facts, state);
             // the last row stays free
             let room = ROWS.saturating_sub(head.len() + foot.len() + 1);
             (foot, room)
@@ -53,6 +54,20 @@ pub fn trouble(error: &anyhow::Error) -> Page {
         " It is tried again. Press Enter to try at once.",
     );
     page
+}
+
+/// What Enter does on a page for `facts`.
+pub fn enter(facts: &Facts) -> Enter {
+    let from_form = match &facts.agent {
+        Agent::Told(status) => status.source.as_deref() == Some(wizard::NAME),
+        _ => false,
+    };
+    match state(facts) {
+        State::Waiting => Enter::Form,
+        State::Refused if from_form => Enter::Form,
+        _ if facts.console_password => Enter::Login,
+        _ => Enter::Draw,
+    }
 }
 
 fn state(facts: &Facts) -> State {
@@ -214,7 +229,7 @@ fn services(facts: &Facts, body: &mut Block) {
     }
 }
 
-fn foot(facts: &Facts) -> Block {
+fn foot(facts: &Facts, state: State) -> Block {
     let mut foot = Block::default();
     foot.gap();
     if facts.ssh.runs && facts.ssh.keys {
@@ -228,9 +243,11 @@ fn foot(facts: &Facts) -> Block {
             foot.add(Style::Plain, &format!(" Its host key: {fingerprint}"));
         }
     }
-    let enter = match facts.console_password {
-        true => " Press Enter to log in here.",
-        false => " There is no password for this console. Enter draws this page again.",
+    let enter = match (enter(facts), state) {
+        (Enter::Form, State::Waiting) => " Press Enter to set this server up here.",
+        (Enter::Form, _) => " Press Enter to fill in the form again.",
+        (Enter::Login, _) => " Press Enter to log in here.",
+        (Enter::Draw, _) => " There is no password for this console. Enter draws this page again.",
     };
     foot.add(Style::Plain, enter);
     foot

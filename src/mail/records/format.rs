@@ -51,6 +51,11 @@ pub fn zone(facts: &Facts, records: &[Record]) -> String {
 
 /// The records for people: long values go over several lines.
 pub fn table(facts: &Facts, records: &[Record]) -> String {
+    table_within(facts, records, WIDTH)
+}
+
+/// The same for so many columns.
+pub fn table_within(facts: &Facts, records: &[Record], width: usize) -> String {
     let mut text = String::new();
     for (title, group) in groups(facts, records) {
         let gap = if text.is_empty() { "" } else { "\n" };
@@ -62,17 +67,17 @@ pub fn table(facts: &Facts, records: &[Record]) -> String {
         for record in group {
             let kind = record.data.kind().to_string();
             let _ = writeln!(text, "  {kind:<5} {}", record.owner);
-            text += &indented(&record.data.to_string());
+            text += &indented(&record.data.to_string(), width);
             let why = format!("{} ({})", record.why, record.need.word());
-            text += &indented(&why);
+            text += &indented(&why, width);
         }
     }
     text
 }
 
-fn indented(value: &str) -> String {
+fn indented(value: &str, width: usize) -> String {
     let indent = "        ";
-    let options = textwrap::Options::new(WIDTH - indent.len())
+    let options = textwrap::Options::new(width.saturating_sub(indent.len()))
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     let lines = textwrap::wrap(value, &options);

@@ -5,7 +5,7 @@ mod format;
 mod list;
 
 pub use facts::{Facts, Offers, PublishedKey, caa_issuer, is_public, key_hash};
-pub use format::{nsupdate, table, zone};
+pub use format::{nsupdate, table, table_within, zone};
 pub use list::records;
 use serde::Serialize;
 
