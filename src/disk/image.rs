@@ -233,7 +233,7 @@ mod tests {
             error.replace(&format!("{}/", tree.path().display()), "")
         };
         insta::assert_snapshot!(said("arch/x86_64/airootfs.sfs", None), @"the image has no root file system in arch/x86_64 (airootfs.sfs, airootfs.erofs)");
-        insta::assert_snapshot!(said("arch/x86_64/airootfs.sha512", Some("x\n")), @"");
+        insta::assert_snapshot!(said("arch/x86_64/airootfs.sha512", Some("x\n")), @"arch/x86_64/airootfs.sha512 of the image is no checksum");
         insta::assert_snapshot!(said("arch/boot/x86_64/vmlinuz-linux", None), @"");
         insta::assert_snapshot!(said("loader/entries/ezmail.conf", Some("linux /x\n")), @"");
         insta::assert_snapshot!(said("loader/entries/other.conf", Some("")), @"");

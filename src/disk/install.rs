@@ -165,7 +165,27 @@ mod tests {
         ]);
         let list = Task::new("listing", command).output().unwrap();
         let search = regex::Regex::new("ezmail-[0-9a-f]{32}").unwrap();
-        insta::assert_snapshot!(search.replace(&list, "ezmail-ID"), @"");
+        insta::assert_snapshot!(search.replace(&list, "ezmail-ID"), @r"
+        ::/EFI/
+        ::/loader/
+        ::/syslinux/
+        ::/image-1/
+        ::/ezmail-ID
+        ::/EFI/BOOT/
+        ::/EFI/BOOT/BOOTx64.EFI
+        ::/loader/entries/
+        ::/loader/loader.conf
+        ::/loader/entries/ezmail.conf
+        ::/syslinux/syslinux.cfg
+        ::/syslinux/ldlinux.sys
+        ::/syslinux/ldlinux.c32
+        ::/image-1/boot/
+        ::/image-1/x86_64/
+        ::/image-1/boot/x86_64/
+        ::/image-1/boot/x86_64/vmlinuz-linux
+        ::/image-1/boot/x86_64/initramfs-linux.img
+        ::/image-1/x86_64/airootfs.sfs
+        ");
         // a second time, over it
         install(&path, tree.path()).unwrap();
     }

@@ -104,6 +104,6 @@ mod tests {
         let mut bytes = fs::read(&one).unwrap();
         bytes[100] ^= 1;
         fs::write(&one, bytes).unwrap();
-        insta::assert_snapshot!(said(&[one]), @"");
+        insta::assert_snapshot!(said(&[one]), @"the answers on the disk (/dev/vda2) are damaged: the checksum does not match; give them once more: ezmail embed ANSWERS IMAGE, and boot that image once");
     }
 }

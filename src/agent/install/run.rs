@@ -161,7 +161,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         let error = error.replace(&other.path.display().to_string(), "/dev/vda");
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) is not blank: /dev/vda (gpt partition table, 67.1 MB); nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[install]`");
     }
 
     #[test]
@@ -170,6 +170,6 @@ mod tests {
         let error = may_be_written(&all[4], &all, NAME, true).unwrap_err();
         insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) is no whole disk, but a partition: name the disk");
         let error = may_be_written(&all[5], &all, NAME, true).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) has the state volume /dev/vdb (ext4, label ezmail-state, 1.07 GB), with the mail of a server on it, and is not erased; nothing was changed");
     }
 }
