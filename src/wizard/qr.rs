@@ -210,7 +210,10 @@ mod tests {
                 .collect();
             assert_eq!(joined, text);
         }
-        assert_eq!(pieces(&text, text.len()).unwrap(), [text.clone()]);
+        assert_eq!(
+            pieces(&text, text.len()).unwrap(),
+            std::slice::from_ref(&text)
+        );
         assert_eq!(pieces(&text, 5), None);
     }
 

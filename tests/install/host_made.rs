@@ -37,14 +37,14 @@ fn start<'a>(world: &'a World, disk: &'a Disk, firmware: Firmware) -> Start<'a> 
 }
 
 #[test]
-fn uefi_a_raw_disk_on_a_larger_one_grows_and_takes_mail() {
+fn bios_a_raw_disk_on_a_larger_one_grows_and_takes_mail() {
     let world = World::new("disk-raw").unwrap();
     let disk = make(&world, "server.raw");
     assert_eq!(fs::metadata(&disk.path).unwrap().len(), SIZE);
     assert_table(&disk);
     // byte for byte what a copy onto a larger disk is
     disk.grow(SIZE / 2);
-    let machine = start(&world, &disk, Firmware::Uefi).boot();
+    let machine = start(&world, &disk, Firmware::Bios).boot();
     wait_until_up(&machine, &world, Medium::Disk);
     assert_layout(&machine);
     let script = "df --output=size -B1 /var/lib/ezmail | tail -n 1; \

@@ -80,9 +80,10 @@ impl<'a> Installation<'a> {
         wait_for(&machine, BEGINS);
         let begun = Instant::now();
         let mut steps = Vec::new();
+        let installed = Regex::new(INSTALLED).unwrap();
         loop {
             let shown = wait_for(&machine, &format!("{STEP}|{INSTALLED}"));
-            if Regex::new(INSTALLED).unwrap().is_match(&shown) {
+            if installed.is_match(&shown) {
                 break;
             }
             steps.push(shown.trim().to_owned());

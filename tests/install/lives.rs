@@ -11,7 +11,7 @@ use crate::{
 
 /// Five boots of one disk: refused, installed to, first in order, alone, and second in order.
 #[test]
-fn bios_a_disk_with_data_is_refused_then_erased_installed_to_and_booted_in_every_order() {
+fn full_bios_a_disk_with_data_is_refused_then_erased_installed_to_and_booted_in_every_order() {
     let world = World::new("install-bios").unwrap();
     let disk = foreign::somebodys(world.folder());
     let before = sha256_file(&disk.path).unwrap();

@@ -18,6 +18,9 @@ mod host_made;
 mod kills;
 mod lives;
 mod refused;
+#[path = "../wizard/screen.rs"]
+mod screen;
+mod wizard;
 
 use std::{
     process::Command,

@@ -9,7 +9,7 @@ use super::installed::MEDIUM;
 use crate::{
     agent::{
         block::{self, Device},
-        console::say,
+        console::{complain, say},
         state::{
             LABEL, blank,
             choose::{self, Named},
@@ -24,8 +24,11 @@ use crate::{
         mark::INSTALLING,
         raw::Disk,
     },
-    util::run::Task,
+    util::{files, run::Task},
 };
+
+/// What is done at the moment, a line, while it is.
+pub const DOING: &str = "/run/ezmail/installing";
 
 /// Installs to the device `path`, and has the machine restart. Everything is looked at before anything
 /// is written.
@@ -55,9 +58,12 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
         boot_code: &code,
         answers: &container,
     };
-    install::run(&install, &|line| {
-        say(format_args!("ezmail: install: {line}"))
-    })?;
+    let done = install::run(&install, &|line| {
+        show(device, line);
+        say(format_args!("ezmail: install: {line}"));
+    });
+    files::remove_file(Path::new(DOING))?;
+    done?;
     say(format_args!(
         "ezmail: installed; restarting from {}",
         device.path.display()
@@ -65,6 +71,14 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
     let mut command = Command::new("systemctl");
     command.args(["--no-block", "reboot"]);
     Task::new("restarting", command).run()
+}
+
+/// Leaves for the page what is done. That the page does not have it is no reason to stop.
+fn show(device: &Device, line: &str) {
+    let text = format!("{}: {line}\n", device.described());
+    if let Err(error) = files::write_with_parents(Path::new(DOING), text, 0o644) {
+        complain(format_args!("{error:#}"));
+    }
 }
 
 /// The answers as they are found on the disk: whole, with hashes in place of passwords.

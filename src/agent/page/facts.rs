@@ -16,6 +16,7 @@ use super::{
 use crate::{
     agent::{
         health::{self, Health, PARTS, Service},
+        install::run,
         paths::Paths,
         release::Release,
         shadow,
@@ -39,6 +40,8 @@ pub struct Facts {
     pub addresses: Vec<IpAddr>,
     /// What the agent did.
     pub agent: Agent,
+    /// What it does while it installs to disk; empty otherwise.
+    pub installing: String,
     /// The mail services.
     pub services: Vec<Service>,
     /// How the administrator gets in from outside.
@@ -99,6 +102,7 @@ impl Facts {
             hostname: hostname.trim().to_owned(),
             addresses: address::global()?,
             agent: told(Path::new(status::FILE), agent),
+            installing: text(Path::new(run::DOING))?,
             services: health::of_parts(parts),
             ssh: Ssh {
                 runs: sshd == Health::Runs,

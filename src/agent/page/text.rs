@@ -108,6 +108,9 @@ fn head(facts: &Facts, state: State) -> Block {
         head.add(Style::Loud, &format!(" {text}"));
     }
     let (style, text) = match (state, &facts.agent) {
+        (State::Starting, Agent::Works) if !facts.installing.is_empty() => {
+            (Style::Loud, "Installing to disk: leave the machine on.")
+        }
         (State::Starting, Agent::Works) => (
             Style::Title,
             "Starting: the answers are looked for and applied.",
@@ -133,6 +136,7 @@ fn head(facts: &Facts, state: State) -> Block {
 fn body(facts: &Facts, state: State, room: usize) -> Block {
     let mut body = Block::default();
     match &facts.agent {
+        Agent::Works if !facts.installing.is_empty() => quote(&facts.installing, &mut body),
         Agent::Works => addresses(facts, &mut body),
         Agent::Silent => {
             let text = "It left no status: see 'journalctl -u ezmail-agent'.";

@@ -29,6 +29,7 @@ fn told(outcome: Outcome, message: Option<&str>) -> Agent {
 /// A server on Arch with a disk, where all is well.
 fn well() -> Facts {
     Facts {
+        installing: String::new(),
         release: release("arch"),
         hostname: "mail.example.org".to_owned(),
         addresses: vec![
@@ -99,6 +100,15 @@ fn fits(text: String) -> String {
 fn starting() {
     let facts = blank();
     assert_eq!(page(&facts, true).state, State::Starting);
+    insta::assert_snapshot!(screen(&facts));
+}
+
+#[test]
+fn installing_to_disk() {
+    let facts = Facts {
+        installing: "/dev/vda (10.74 GB): copying the image, 232.8 MB\n".to_owned(),
+        ..blank()
+    };
     insta::assert_snapshot!(screen(&facts));
 }
 
