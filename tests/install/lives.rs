@@ -85,8 +85,8 @@ fn full_bios_a_disk_with_data_is_refused_then_erased_installed_to_and_booted_in_
     machine.power_off().unwrap();
 }
 
-/// A blank disk is passed over once, and booted then. The machine is started anew: restarted by itself it
-/// has hung in its firmware, once in a few times, before it showed anything; the form's test restarts.
+/// A blank disk is passed over once, and booted then. The machine is started anew: restarted by itself, it
+/// once hung before its firmware showed anything; the test of the form restarts.
 #[test]
 fn uefi_a_blank_disk_is_installed_to_and_then_booted() {
     let world = World::new("install-uefi").unwrap();
