@@ -168,7 +168,7 @@ fn the_form_on_the_serial_line_makes_a_server_on_a_disk() {
         machine: &mut machine,
         log,
         read,
-        screen: Screen::new(),
+        screen: Screen::of_a_line(),
     };
     line.press("\x0c");
     line.shows("1 of 6: Welcome");
