@@ -233,7 +233,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn disk() -> (tempfile::NamedTempFile, Disk, Table) {
-        let file = tempfile::NamedTempFile::new().unwrap();
+        // sfdisk puts a p before the number where a name ends in a digit
+        let file = tempfile::Builder::new().suffix(".img").tempfile().unwrap();
         file.as_file().set_len(64 * MIB).unwrap();
         let disk = Disk::open(file.path(), true).unwrap();
         let partitions = [

@@ -73,11 +73,14 @@ impl Image {
             sum,
         };
         for path in this.kernel_files() {
-            if !this.tree.join(path).is_file() || !path.starts_with(&format!("{}/", this.base)) {
+            if !path.starts_with(&format!("{}/", this.base)) {
                 bail!(
                     "the image's boot entry names {path}, which is not below {}",
                     this.base
                 );
+            }
+            if !this.tree.join(path).is_file() {
+                bail!("the image's boot entry names {path}, which is not there");
             }
         }
         Ok(this)
@@ -234,8 +237,9 @@ mod tests {
         };
         insta::assert_snapshot!(said("arch/x86_64/airootfs.sfs", None), @"the image has no root file system in arch/x86_64 (airootfs.sfs, airootfs.erofs)");
         insta::assert_snapshot!(said("arch/x86_64/airootfs.sha512", Some("x\n")), @"arch/x86_64/airootfs.sha512 of the image is no checksum");
-        insta::assert_snapshot!(said("arch/boot/x86_64/vmlinuz-linux", None), @"");
-        insta::assert_snapshot!(said("loader/entries/ezmail.conf", Some("linux /x\n")), @"");
-        insta::assert_snapshot!(said("loader/entries/other.conf", Some("")), @"");
+        insta::assert_snapshot!(said("arch/boot/x86_64/vmlinuz-linux", None), @"the image's boot entry names arch/boot/x86_64/vmlinuz-linux, which is not there");
+        insta::assert_snapshot!(said("loader/entries/ezmail.conf", Some("linux /x\n")), @"the image's boot entry has no archisobasedir=");
+        let elsewhere = "linux /x\noptions archisobasedir=arch\n";
+        insta::assert_snapshot!(said("loader/entries/ezmail.conf", Some(elsewhere)), @"the image's boot entry names x, which is not below arch");
     }
 }

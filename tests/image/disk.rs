@@ -70,7 +70,7 @@ fn a_disk_is_one_for_every_tool_that_reads_disks() {
     // nobody's file is written over
     let again = ezmail(&[ANSWERS, iso.to_str().unwrap(), "-o", "disk.raw"], here);
     assert_eq!(again.status.code(), Some(1));
-    insta::assert_snapshot!(String::from_utf8_lossy(&again.stderr), @"");
+    insta::assert_snapshot!(String::from_utf8_lossy(&again.stderr), @"ezmail: disk.raw is there already; add --replace to write over it");
     let left: Vec<_> = fs::read_dir(here)
         .unwrap()
         .map(|e| e.unwrap().file_name())
@@ -91,9 +91,15 @@ fn what_cannot_be_a_disk_is_refused() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     let iso = iso.to_str().unwrap();
-    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.vmdk"]), @"");
-    insta::assert_snapshot!(said(&[ANSWERS, "other.iso", "-o", "disk.raw"]), @"");
-    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.raw", "--size", "1G"]), @"");
+    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.vmdk"]), @"ezmail: disk.vmdk: it is not clear which format is wanted; end the name in .qcow2 or .raw");
+    insta::assert_snapshot!(said(&[ANSWERS, "other.iso", "-o", "disk.raw"]), @r"
+    ezmail: disk: unpacking the image
+    ezmail: reading other.iso: this is no ISO 9660 image
+    ");
+    insta::assert_snapshot!(said(&[ANSWERS, iso, "-o", "disk.raw", "--size", "1G"]), @r"
+    ezmail: disk: unpacking the image
+    ezmail: disk.raw is too small to install to: it has 1.07 GB, 1.61 GB is the least
+    ");
     assert!(said(&["bad.toml", iso, "-o", "disk.raw"]).contains("nothing was made"));
     let left: Vec<_> = fs::read_dir(here)
         .unwrap()
