@@ -100,9 +100,11 @@ fn probe(accel: &[&str], limit: Duration) -> Result<Option<String>> {
         Some(status) if status.code() == Some(PROBE_STATUS) => Ok(None),
         Some(status) => {
             let said = super::launch::read_tail(&errors)?;
+            // a reason is one line, whatever QEMU said
+            let said: Vec<&str> = said.trim().lines().map(str::trim).collect();
             Ok(Some(format!(
                 "QEMU with it ended with {status}: {}",
-                said.trim()
+                said.join("; ")
             )))
         }
     }
