@@ -151,7 +151,7 @@ fn curl(words: &[&str]) -> anyhow::Result<String> {
 }
 
 #[test]
-fn the_form_on_the_serial_line_makes_a_server_on_a_disk() {
+fn full_the_form_on_the_serial_line_makes_a_server_on_a_disk() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let log = iso().unwrap().with_file_name("wizard.serial.log");
     let disk = folder.path().join("server.raw");
