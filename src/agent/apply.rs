@@ -10,11 +10,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    block,
     console::{complain, say},
     discover::{self, Found},
     execute::{execute, summary},
-    install::{self, Next},
+    install::{self, Done},
     paths::Paths,
     restore, services,
     state::{self, State, format, kept::Kept},
@@ -23,10 +22,7 @@ use super::{
     target::Target,
     wanted::{self, Origin},
 };
-use crate::{
-    answers::Answers,
-    util::{files, lock},
-};
+use crate::util::{files, lock};
 
 /// What to apply, and where.
 #[derive(Debug)]
@@ -118,7 +114,7 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     let place = target.is_live() && !options.dry_run;
     let mut state = None;
     if place {
-        look_at_installed()?;
+        install::look()?;
         state = state::open_existing(&paths)?;
         note(state.as_ref(), status);
     }
@@ -144,9 +140,9 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     }
     if place {
         match &state {
-            None => match put(&wanted.answers, &paths)? {
-                Put::Done(state) => note(state.as_ref(), status),
-                Put::Restarts => return Ok(Some(Applied::Installed)),
+            None => match install::first(&wanted.answers, &paths)? {
+                Done::State(state) => note(state.as_ref(), status),
+                Done::Restarts => return Ok(Some(Applied::Installed)),
             },
             Some(state) => {
                 if let Err(error) = install::check(&wanted.answers, state) {
@@ -171,47 +167,6 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         Some(error) => Err(error.context(CARRIED_ON)),
         None => Ok(Some(Applied::All)),
     }
-}
-
-/// What was done for the state of a server that had none.
-enum Put {
-    /// It has one now, or runs from memory.
-    Done(Option<State>),
-    /// The server was installed, and the machine restarts from its disk.
-    Restarts,
-}
-
-fn put(answers: &Answers, paths: &Paths) -> Result<Put> {
-    Ok(Put::Done(match install::next(answers)? {
-        Next::Memory => None,
-        Next::Create(wanted) => Some(state::create(wanted, paths)?),
-        Next::Own(device) => {
-            let devices = block::list()?;
-            Some(state::create_installed(&device, &devices, paths)?)
-        }
-        Next::Install(wanted, path) => {
-            install::run::run(answers, wanted, &path)?;
-            return Ok(Put::Restarts);
-        }
-    }))
-}
-
-/// Lets the partition of an installed server's state grow with its disk, and tells who has booted the
-/// ISO in place of that disk.
-fn look_at_installed() -> Result<()> {
-    let devices = block::list()?;
-    for on in install::installed::all(&devices) {
-        match install::grow::run(&on) {
-            Ok(Some(done)) => say(format_args!("ezmail: {done}")),
-            Ok(None) => {}
-            // the mail that is there matters more
-            Err(error) => complain(format_args!("the state volume does not grow: {error:#}")),
-        }
-    }
-    if let Some(notice) = install::notice(&devices) {
-        say(format_args!("ezmail: {notice}"));
-    }
-    Ok(())
 }
 
 /// Said at once; what is wrong with them comes at the end, where it is not scrolled away.

@@ -38,6 +38,8 @@ impl<'a> Boot<'a> {
         let own = [
             format!("archisobasedir={FOLDER}"),
             format!("archisosearchfilename=/{}", self.search),
+            // a first copy of the table that was damaged is no reason not to boot
+            "gpt".to_owned(),
         ];
         let rest = self.image.entry.options.iter();
         let rest = rest.filter(|o| !o.starts_with("archiso")).cloned();
@@ -97,7 +99,7 @@ mod tests {
         title    ezmail 0.1.0-standin
         linux    /image-1/boot/x86_64/vmlinuz-linux
         initrd   /image-1/boot/x86_64/initramfs-linux.img
-        options  archisobasedir=image-1 archisosearchfilename=/ezmail-0123 copytoram=n console=ttyS0,115200
+        options  archisobasedir=image-1 archisosearchfilename=/ezmail-0123 gpt copytoram=n console=ttyS0,115200
         ---
         SERIAL 0 115200
         DEFAULT ezmail
@@ -109,7 +111,7 @@ mod tests {
         LABEL ezmail
         LINUX /image-1/boot/x86_64/vmlinuz-linux
         INITRD /image-1/boot/x86_64/initramfs-linux.img
-        APPEND archisobasedir=image-1 archisosearchfilename=/ezmail-0123 copytoram=n console=ttyS0,115200
+        APPEND archisobasedir=image-1 archisosearchfilename=/ezmail-0123 gpt copytoram=n console=ttyS0,115200
         ");
     }
 }

@@ -149,8 +149,9 @@ impl Table {
     /// When the disk cannot be written.
     pub fn write_primary(&self, disk: &Disk) -> Result<()> {
         let last = disk.size() / SECTOR - 1;
-        disk.write(2 * SECTOR, &self.entries)?;
-        disk.write(SECTOR, &self.header(1, last, 2, last))?;
+        // at once, so that it is hardly ever half of one table and half of another
+        let header = self.header(1, last, 2, last);
+        disk.write(SECTOR, &[&header[..], &self.entries].concat())?;
         disk.sync()
     }
 

@@ -3,6 +3,7 @@
 pub mod files;
 pub mod guard;
 pub mod hash;
+pub mod keyboard;
 pub mod line;
 pub mod lock;
 pub mod random;

@@ -15,7 +15,7 @@ use super::{
     draw,
     form::{Dialog, Effect, Form},
     keys::{Key, Keys},
-    terminal::{Screen, Woken},
+    terminal::Screen,
     text::{Credentials, DkimKey},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         dkim::{self, Algorithm},
         password,
     },
-    util::secret::Secret,
+    util::{keyboard::Woken, secret::Secret},
 };
 
 /// How often is looked what else has happened.
@@ -98,7 +98,7 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
                 .draw(|frame| draw::draw(frame, form))
                 .context("drawing the form")?;
         }
-        let pressed: Vec<Key> = match screen.wait(if keys.waits() { REST } else { TICK })? {
+        let pressed: Vec<Key> = match screen.keys.wait(if keys.waits() { REST } else { TICK })? {
             Woken::End => return Ok(End::Closed),
             Woken::Time => keys.end().into_iter().collect(),
             Woken::Keys(bytes) => keys.feed(&bytes),

@@ -39,6 +39,14 @@ pub fn booted(devices: &[Device]) -> Option<Installed<'_>> {
     all(devices).into_iter().find(Installed::is_booted)
 }
 
+/// The one that this server has: which it was booted from, or the only one that is attached.
+pub fn own(devices: &[Device]) -> Option<Installed<'_>> {
+    booted(devices).or_else(|| match all(devices)[..] {
+        [on] => Some(on),
+        _ => None,
+    })
+}
+
 fn on<'a>(disk: &'a Device, devices: &'a [Device]) -> Option<Installed<'a>> {
     let part = |name: &str| {
         devices.iter().find(|d| {
@@ -101,7 +109,17 @@ mod tests {
         assert_eq!(found.state.name, "vda3");
         installed[0].mountpoints = vec![None];
         assert_eq!(booted(&installed), None);
-        assert_eq!(all(&installed).len(), 1);
+        assert_eq!(own(&installed).unwrap().disk.name, "vda");
+        let mut both = installed.clone();
+        both.extend(installed.iter().cloned().map(|mut device| {
+            device.name = device.name.replace("vda", "vdb");
+            device.pkname = device.pkname.map(|name| name.replace("vda", "vdb"));
+            device
+        }));
+        assert_eq!(all(&both).len(), 2);
+        assert_eq!(own(&both), None);
+        both[4].mountpoints = vec![Some(MEDIUM.to_owned())];
+        assert_eq!(own(&both).unwrap().disk.name, "vdb");
         installed.remove(1);
         assert!(all(&installed).is_empty());
     }

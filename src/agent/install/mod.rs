@@ -16,6 +16,8 @@ use anyhow::{Result, bail};
 
 use super::{
     block::{self, Device},
+    console::{complain, say},
+    paths::Paths,
     state::{self, State},
 };
 use crate::answers::{Answers, model};
@@ -23,7 +25,7 @@ use installed::Installed;
 
 /// What is to be done for the state of a server that has none yet.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next<'a> {
+enum Next<'a> {
     /// Nothing: it runs from memory.
     Memory,
     /// A state volume is created on the device that the answers name.
@@ -38,7 +40,7 @@ pub enum Next<'a> {
 ///
 /// # Errors
 /// When it is not there, or the devices cannot be listed.
-pub fn next(answers: &Answers) -> Result<Next<'_>> {
+fn next(answers: &Answers) -> Result<Next<'_>> {
     if let Some(wanted) = &answers.state {
         return Ok(Next::Create(wanted));
     }
@@ -46,19 +48,68 @@ pub fn next(answers: &Answers) -> Result<Next<'_>> {
     if let Some(on) = installed::booted(&devices) {
         return Ok(Next::Own(on.state.clone()));
     }
-    let all = installed::all(&devices);
     let Some(wanted) = &answers.install else {
         // the ISO of a server whose disk was made on a host
-        return Ok(match &all[..] {
-            [on] => Next::Own(on.state.clone()),
-            _ => Next::Memory,
+        return Ok(match installed::own(&devices) {
+            Some(on) => Next::Own(on.state.clone()),
+            None => Next::Memory,
         });
     };
     let path = state::wait_for(&wanted.device, "install")?;
+    let all = installed::all(&devices);
     Ok(match all.iter().find(|on| on.disk.is_at(&path)) {
         Some(on) => Next::Own(on.state.clone()),
         None => Next::Install(wanted, path),
     })
+}
+
+/// What was done for the state of a server that had none.
+#[derive(Debug)]
+pub enum Done {
+    /// It has one now, or runs from memory.
+    State(Option<State>),
+    /// The server was installed, and the machine restarts from its disk.
+    Restarts,
+}
+
+/// Does what [`next`] decides.
+///
+/// # Errors
+/// When the device is not there, holds something else, or cannot be written.
+pub fn first(answers: &Answers, paths: &Paths) -> Result<Done> {
+    Ok(Done::State(match next(answers)? {
+        Next::Memory => None,
+        Next::Create(wanted) => Some(state::create(wanted, paths)?),
+        Next::Own(device) => {
+            let devices = block::list()?;
+            Some(state::create_installed(&device, &devices, paths)?)
+        }
+        Next::Install(wanted, path) => {
+            run::run(answers, wanted, &path)?;
+            return Ok(Done::Restarts);
+        }
+    }))
+}
+
+/// Lets the partition of an installed server's state grow with its disk, and tells who has booted the
+/// ISO in place of that disk.
+///
+/// # Errors
+/// When the devices cannot be listed.
+pub fn look() -> Result<()> {
+    let devices = block::list()?;
+    if let Some(on) = installed::own(&devices) {
+        match grow::run(&on) {
+            Ok(Some(done)) => say(format_args!("ezmail: {done}")),
+            Ok(None) => {}
+            // the mail that is there matters more
+            Err(error) => complain(format_args!("the state volume does not grow: {error:#}")),
+        }
+    }
+    if let Some(notice) = notice(&devices) {
+        say(format_args!("ezmail: {notice}"));
+    }
+    Ok(())
 }
 
 /// Refuses answers that want the server on a disk while its state volume is somewhere else: there would
@@ -88,7 +139,7 @@ fn elsewhere(wanted: &model::Install, state: &Path, all: &[Installed]) -> Result
 }
 
 /// What to tell of a server that is installed, and was booted from something else.
-pub fn notice(devices: &[Device]) -> Option<String> {
+fn notice(devices: &[Device]) -> Option<String> {
     let all = installed::all(devices);
     if all.iter().any(Installed::is_booted) {
         return None;

@@ -8,10 +8,14 @@ use super::{
     Enter, State,
     facts::Facts,
     layout::Page,
-    terminal::{Kind, Terminal, Woken},
+    terminal::{Kind, Terminal},
     text,
 };
-use crate::{agent::status, util::run::Task, wizard::server::was_opened};
+use crate::{
+    agent::status,
+    util::{keyboard::Woken, run::Task},
+    wizard::server::was_opened,
+};
 
 /// How long a page may be old: what starts is looked at more often.
 const CALM: Duration = Duration::from_secs(10);
@@ -42,22 +46,24 @@ pub fn run() -> Result<()> {
         // the form comes by itself, once; a window has no unit that would give it back
         let is_window = terminal.name.contains('/');
         let form = page.state == State::Waiting && !is_window && !was_opened(&terminal.name);
-        let woken = match form {
-            true => Woken::Enter,
-            false => wait(&terminal, page.state)?,
+        let pressed = match form {
+            true => true,
+            false => match wait(&terminal, page.state)? {
+                Woken::End => return Ok(()),
+                woken => woken != Woken::Time,
+            },
         };
-        let unit = match (woken, enter) {
-            (Woken::End, _) => return Ok(()),
-            (Woken::Enter, Enter::Login) => "login",
-            (Woken::Enter, Enter::Form) if !is_window => "wizard",
+        let unit = match enter {
+            Enter::Login if pressed => "login",
+            Enter::Form if pressed && !is_window => "wizard",
             _ => {
-                again = woken == Woken::Enter;
+                again = pressed;
                 continue;
             }
         };
         hand_over(&terminal, unit)?;
         // until the other takes the terminal over
-        if terminal.wait(CALM)? == Woken::End {
+        if terminal.keys.wait(CALM)? == Woken::End {
             return Ok(());
         }
         again = true;
@@ -71,15 +77,15 @@ fn wait(terminal: &Terminal, state: State) -> Result<Woken> {
     match state {
         State::Starting if !status.exists() => {
             for _ in 0..CALM.as_secs() {
-                let woken = terminal.wait(Duration::from_secs(1))?;
+                let woken = terminal.keys.wait(Duration::from_secs(1))?;
                 if woken != Woken::Time || status.exists() {
                     return Ok(woken);
                 }
             }
             Ok(Woken::Time)
         }
-        State::Starting | State::Unknown => terminal.wait(STARTING),
-        _ => terminal.wait(CALM),
+        State::Starting | State::Unknown => terminal.keys.wait(STARTING),
+        _ => terminal.keys.wait(CALM),
     }
 }
 

@@ -1,25 +1,17 @@
 //! The terminal that a page is shown on.
 
-use std::{
-    io::{self, Write},
-    os::unix::net::UnixStream,
-    time::Duration,
-};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result, bail};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::{Errno, read},
     stdio::{stdin, stdout},
     termios::{
         InputModes, LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize,
         tcsetattr, ttyname,
     },
 };
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    low_level::pipe,
-};
+
+use crate::util::keyboard::Keyboard;
 
 /// Home, and everything from there on erased, scrolled lines too (ECMA-48, and xterm for those).
 const CLEAR: &str = "\x1b[0m\x1b[H\x1b[2J\x1b[3J";
@@ -45,17 +37,6 @@ impl Kind {
     }
 }
 
-/// Why waiting has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
-    /// The time is over.
-    Time,
-    /// Somebody has pressed Enter.
-    Enter,
-    /// The terminal was closed, or a signal asks for the end.
-    End,
-}
-
 /// The terminal of this process. Keys do not show on it until it is dropped.
 #[derive(Debug)]
 pub struct Terminal {
@@ -63,9 +44,9 @@ pub struct Terminal {
     pub name: String,
     /// What kind it is.
     pub kind: Kind,
+    /// Its keys; Enter ends a line of them.
+    pub keys: Keyboard,
     before: Termios,
-    /// Gets a byte when a signal asks for the end.
-    signal: UnixStream,
 }
 
 impl Terminal {
@@ -80,11 +61,7 @@ impl Terminal {
         let name = ttyname(stdin(), Vec::new()).context("finding out which terminal this is")?;
         let name = name.to_string_lossy().into_owned();
         let name = name.strip_prefix("/dev/").unwrap_or(&name).to_owned();
-        let (signal, sender) = UnixStream::pair().context("making a socket for signals")?;
-        for number in [SIGHUP, SIGINT, SIGTERM] {
-            let sender = sender.try_clone().context("making a socket for signals")?;
-            pipe::register(number, sender).context("taking signals")?;
-        }
+        let keys = Keyboard::new()?;
         let before = tcgetattr(stdin()).context("reading the terminal's settings")?;
         let mut quiet = before.clone();
         // no echo; and Ctrl-S does not halt the page
@@ -94,8 +71,8 @@ impl Terminal {
         Ok(Self {
             kind: Kind::of(&name),
             name,
+            keys,
             before,
-            signal,
         })
     }
 
@@ -132,37 +109,6 @@ impl Terminal {
         written
             .and_then(|()| output.flush())
             .context("writing to the terminal")
-    }
-
-    /// Waits at most `limit`.
-    ///
-    /// # Errors
-    /// When the terminal cannot be read.
-    pub fn wait(&self, limit: Duration) -> Result<Woken> {
-        let input = stdin();
-        let mut ready = [
-            PollFd::new(&input, PollFlags::IN),
-            PollFd::new(&self.signal, PollFlags::IN),
-        ];
-        let limit = Timespec::try_from(limit).context("counting seconds")?;
-        match poll(&mut ready, Some(&limit)) {
-            // the signal itself; its byte is there at the next call
-            Err(Errno::INTR) => return Ok(Woken::Time),
-            other => other.context("waiting for the terminal")?,
-        };
-        if !ready[1].revents().is_empty() {
-            return Ok(Woken::End);
-        }
-        if ready[0].revents().is_empty() {
-            return Ok(Woken::Time);
-        }
-        match read(input, &mut [0; 256]) {
-            // hung up
-            Ok(0) | Err(Errno::IO) => Ok(Woken::End),
-            Ok(_) => Ok(Woken::Enter),
-            Err(Errno::INTR) => Ok(Woken::Time),
-            Err(error) => Err(error).context("reading from the terminal"),
-        }
     }
 }
 

@@ -54,11 +54,15 @@ pub(super) fn check(root: &Node<'_>, cx: &mut Context<'_>) -> Ssh {
     };
     if absent {
         let span = node.map_or(0..0, |n| n.span);
+        let message = match root.has("console") {
+            true => "there is no SSH key: nobody can log in but at the console",
+            false => "there is no SSH key: nobody can log in to look after the server",
+        };
         cx.report.add(
             Rule::NoSshKey,
             "ssh.authorized_keys",
             span,
-            "there is no SSH key: nobody can log in to look after the server",
+            message,
             "add `[ssh]` with `authorized_keys = [\"ssh-ed25519 AAAA… name\"]`",
         );
     }
