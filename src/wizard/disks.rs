@@ -3,13 +3,14 @@
 use crate::{
     agent::{
         block::Device,
-        state::choose::{holds, parts},
+        state::{
+            LABEL,
+            choose::{holds, parts},
+        },
     },
+    disk::layout::SECTOR,
     util::size::size,
 };
-
-/// Smallest disk that the server is installed to, in bytes.
-pub const SMALLEST: u64 = 4_000_000_000;
 
 /// A place for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,14 @@ impl Target {
         }
     }
 
+    /// Whether it is the same place, whatever is on it by now.
+    pub fn is_at(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Disk(one), Self::Disk(other)) => one.path == other.path,
+            _ => self == other,
+        }
+    }
+
     /// It in a line.
     pub fn described(&self) -> String {
         match self {
@@ -67,9 +76,9 @@ impl Target {
 }
 
 /// What can be chosen on a machine with these devices: its disks, those that cannot be taken with the
-/// reason, and memory. Optical drives, loops, the medium that the machine runs from and what has no
-/// size (a card reader without a card) are left out.
-pub fn targets(devices: &[Device]) -> Vec<Target> {
+/// reason, and memory. A disk has to have `least` bytes. Optical drives, loops, the medium that the
+/// machine runs from and what has no size (a card reader without a card) are left out.
+pub fn targets(devices: &[Device], least: u64) -> Vec<Target> {
     let disks = devices.iter().filter(|d| {
         let odd = d.name.starts_with("zram") || d.name.starts_with("fd");
         d.kind == "disk" && d.size > 0 && !odd && !is_medium(d, devices)
@@ -85,7 +94,7 @@ pub fn targets(devices: &[Device]) -> Vec<Target> {
             path: device.path.display().to_string(),
             size: device.size,
             holds: holds(device, devices),
-            refused: refused(device, devices),
+            refused: refused(device, devices, least),
         }));
     }
     targets.push(Target::Memory);
@@ -102,16 +111,25 @@ fn is_medium(device: &Device, devices: &[Device]) -> bool {
     })
 }
 
-fn refused(device: &Device, devices: &[Device]) -> Option<String> {
+fn refused(device: &Device, devices: &[Device], least: u64) -> Option<String> {
     let mut all = std::iter::once(device).chain(parts(device, devices));
     if device.ro {
         return Some("cannot be written to".to_owned());
     }
+    if all.clone().any(|d| d.label.as_deref() == Some(LABEL)) {
+        return Some("has the mail of a server on it".to_owned());
+    }
+    if device.sector != SECTOR {
+        return Some(format!(
+            "has sectors of {} bytes, not of {SECTOR}",
+            device.sector
+        ));
+    }
     if let Some(place) = all.find_map(|d| d.mounted_at().next()) {
         return Some(format!("in use, mounted at {place}"));
     }
-    if device.size < SMALLEST {
-        return Some(format!("too small, {} is the least", size(SMALLEST)));
+    if device.size < least {
+        return Some(format!("too small, {} is the least", size(least)));
     }
     None
 }
@@ -119,7 +137,7 @@ fn refused(device: &Device, devices: &[Device]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::block::tests::devices;
+    use crate::{agent::block::tests::devices, disk::layout::Layout};
 
     #[test]
     fn disks_are_listed_with_what_speaks_against_them() {
@@ -137,20 +155,42 @@ mod tests {
             ro: true,
             ..all[6].clone()
         };
-        all.extend([stick, locked]);
-        let lines = targets(&all);
+        let small = Device {
+            path: "/dev/sdc".into(),
+            name: "sdc".into(),
+            size: 1_600_000_000,
+            ..all[6].clone()
+        };
+        let used = Device {
+            path: "/dev/sdd".into(),
+            name: "sdd".into(),
+            mountpoints: vec![Some("/mnt".to_owned())],
+            ..all[6].clone()
+        };
+        let large_sectors = Device {
+            path: "/dev/sde".into(),
+            name: "sde".into(),
+            sector: 4096,
+            ..all[6].clone()
+        };
+        all.extend([stick, locked, small, used, large_sectors]);
+        let lines = targets(&all, Layout::least(0));
         let text: Vec<String> = lines.iter().map(Target::described).collect();
         insta::assert_snapshot!(text.join("\n"), @r#"
         /dev/vda      10.00 GB  not blank
-        /dev/vdb       1.07 GB  in use, mounted at /var/lib/ezmail
+        /dev/vdb       1.07 GB  has the mail of a server on it
         /dev/vdc      10.00 GB  blank
         /dev/sdb      10.00 GB  cannot be written to
+        /dev/sdc       1.60 GB  too small, 1.61 GB is the least
+        /dev/sdd      10.00 GB  in use, mounted at /mnt
+        /dev/sde      10.00 GB  has sectors of 4096 bytes, not of 512
         memory only: all is gone after a reboot
         "#);
-        assert_eq!(targets(&[]), [Target::Memory]);
+        assert_eq!(targets(&[], 0), [Target::Memory]);
         let what = lines[0].to_erase().unwrap();
         assert!(what.contains("/dev/vda1 (vfat, label EFI"), "{what}");
         assert_eq!(lines[2].to_erase(), None);
         assert!(lines[0].is_free() && !lines[1].is_free());
+        assert!(lines[0].is_at(&lines[0]) && !lines[0].is_at(&lines[2]));
     }
 }

@@ -42,10 +42,11 @@ const PLAIN: Style = Style::new();
 const LOUD: Style = Style::new().add_modifier(Modifier::BOLD);
 const KEYS: Style = Style::new().add_modifier(Modifier::REVERSED);
 
-/// Draws the form; brings what scrolls into bounds.
+/// Draws the form; brings what scrolls into bounds, and notes whether there is room at all.
 pub fn draw(frame: &mut Frame<'_>, form: &mut Form) {
     let screen = frame.area();
-    if screen.width < COLUMNS || screen.height < ROWS {
+    form.too_small = screen.width < COLUMNS || screen.height < ROWS;
+    if form.too_small {
         let text = format!(
             "This form needs {COLUMNS} columns and {ROWS} rows; here are {} and {}. Make the window \
              larger, or press Ctrl-C.",
@@ -68,7 +69,7 @@ pub fn draw(frame: &mut Frame<'_>, form: &mut Form) {
         Some(dialog) => dialog::draw(frame, form, dialog, body),
         None => {
             let sheet = page(form, body);
-            sheet.draw(frame, body);
+            form.top = sheet.draw(frame, body, form.top);
             frame.render_widget(Paragraph::new(button_row(form)), buttons);
             frame.render_widget(Paragraph::new(keys(form)), help);
         }
@@ -139,10 +140,11 @@ fn button_row(form: &Form) -> Line<'static> {
     let mut spans = Vec::new();
     for stop in form.stops() {
         if let Stop::Button(button) = stop {
-            let waits = button == Button::Next && form.page == Page::Review && form.ready.is_none();
-            let label = match waits {
-                true => "( working ... )".to_owned(),
-                false => format!("[ {} ]", form.label(button)),
+            let waits = button == Button::Next && form.waits();
+            let label = match (waits, form.is_working()) {
+                (true, true) => "( working ... )".to_owned(),
+                (true, false) => "( not ready )".to_owned(),
+                (false, _) => format!("[ {} ]", form.label(button)),
             };
             let style = if form.stop() == stop { KEYS } else { PLAIN };
             spans.extend([Span::styled(label, style), Span::raw("  ")]);

@@ -1,6 +1,7 @@
 //! The form: what is shown and what a key does to it. Nothing here touches a terminal, a file or
 //! the clock.
 
+mod made;
 mod page;
 mod press;
 mod review;
@@ -48,6 +49,8 @@ pub enum Dialog {
 pub enum Effect {
     /// Make DKIM keys, and give them to [`Form::keys_made`].
     MakeKeys,
+    /// Look what disks there are, and give what can be chosen to [`Form::listed`].
+    ListDisks,
     /// Hash the password, and give the hashes to [`Form::hashed`] with this number.
     Hash(u64),
     /// Write the answers: [`Form::ready`] has them.
@@ -71,6 +74,10 @@ pub struct Form {
     pub page: Page,
     /// Which of [`Form::stops`] has the keys.
     pub focus: usize,
+    /// The first line of the page that is shown; whoever draws it sets it.
+    pub top: usize,
+    /// Whether the screen is too small to show anything; whoever draws sets it.
+    pub too_small: bool,
     /// What is to be said about fields.
     pub notes: BTreeMap<Field, Note>,
     /// What is asked, in front of all else.
@@ -85,6 +92,9 @@ pub struct Form {
     filled: String,
     /// Whether the check box was touched: else it follows the SSH key.
     console_chosen: bool,
+    /// Whether the disks are being looked at.
+    listing: bool,
+    /// Whether the keys are being made, or are there.
     keys_asked: bool,
     keys: Option<Vec<DkimKey>>,
     credentials: Option<Credentials>,
@@ -112,6 +122,8 @@ impl Form {
             values,
             page: Page::Welcome,
             focus: 0,
+            top: 0,
+            too_small: false,
             notes: BTreeMap::new(),
             dialog: None,
             yes: false,
@@ -119,6 +131,7 @@ impl Form {
             ready: None,
             filled: String::new(),
             console_chosen: false,
+            listing: false,
             keys_asked: false,
             keys,
             credentials: None,
@@ -153,44 +166,6 @@ impl Form {
     /// Whether the server's keys are made here.
     pub fn is_server(&self) -> bool {
         self.place == Place::Server
-    }
-
-    /// Whether DKIM keys are still being made.
-    pub fn waits_for_keys(&self) -> bool {
-        self.keys.is_none()
-    }
-
-    /// The keys that [`Effect::MakeKeys`] asked for.
-    ///
-    /// # Errors
-    /// When the answers with them are refused.
-    pub fn keys_made(&mut self, keys: Vec<DkimKey>) -> anyhow::Result<()> {
-        self.keys = Some(keys);
-        self.finish()
-    }
-
-    /// The hashes that [`Effect::Hash`] asked for by `number`; those of a password that was changed
-    /// since are dropped.
-    ///
-    /// # Errors
-    /// When the answers with them are refused.
-    pub fn hashed(&mut self, number: u64, credentials: Credentials) -> anyhow::Result<()> {
-        if number == self.hash_number {
-            self.credentials = Some(credentials);
-        }
-        self.finish()
-    }
-
-    /// Makes the answers, when the last page is shown and all that they need is there.
-    fn finish(&mut self) -> anyhow::Result<()> {
-        if self.page == Page::Review
-            && self.ready.is_none()
-            && let (Some(keys), Some(credentials)) = (&self.keys, &self.credentials)
-        {
-            let ready = Ready::new(&self.values, credentials, keys, &self.addresses)?;
-            self.ready = Some(ready);
-        }
-        Ok(())
     }
 
     /// Looks at a field that is left.

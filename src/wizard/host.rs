@@ -1,9 +1,15 @@
 //! The form on another computer: it writes the answers file.
 
-use std::{env, fs, path::Path, process::ExitCode};
+use std::{
+    env, fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, Result, bail};
 use rustix::{
+    fs::{Access, access},
     stdio::{stdin, stdout},
     termios::isatty,
 };
@@ -22,7 +28,7 @@ use crate::{
 /// Asks for the answers on the terminal and writes them to `file`, which must not be there.
 ///
 /// # Errors
-/// When it is there, there is no terminal, or it cannot be written.
+/// When it is there, there is no terminal, or it could not be written: before anything is asked.
 pub fn new(file: &Path) -> Result<ExitCode> {
     if !isatty(stdin()) || !isatty(stdout()) {
         bail!(
@@ -30,6 +36,7 @@ pub fn new(file: &Path) -> Result<ExitCode> {
              prints an example to edit"
         );
     }
+    may_be_made_in(&folder_of(file))?;
     let there = fs::exists(file).with_context(|| format!("looking for {}", file.display()))?;
     if there {
         bail!(
@@ -63,6 +70,29 @@ pub fn new(file: &Path) -> Result<ExitCode> {
     })
 }
 
+/// The folder that a file is to be in.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
+}
+
+/// Refuses a folder in which no file can be made.
+fn may_be_made_in(folder: &Path) -> Result<()> {
+    let name = folder.display();
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+            "there is no folder {name} for the answers file: make it with 'mkdir -p {name}', or name \
+             another file with -o"
+        ),
+        Ok(_) => bail!("{name} is no folder: name another file for the answers with -o"),
+        Err(error) => return Err(error).with_context(|| format!("looking at the folder {name}")),
+    }
+    access(folder, Access::WRITE_OK | Access::EXEC_OK).with_context(|| {
+        format!("no file can be made in the folder {name}: name another file with -o")
+    })
+}
+
 /// Whether the terminal is said to be one for UTF-8 (locale(7)).
 fn is_utf8() -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"];
@@ -83,5 +113,26 @@ impl World for Writer<'_> {
 
     fn apply(&mut self, answers: &Secret) -> Result<()> {
         files::create_new(self.file, answers.expose(), 0o600)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_there_and_can_be_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        may_be_made_in(path).unwrap();
+        let said = |file: &str| {
+            let error = may_be_made_in(&folder_of(&path.join(file))).unwrap_err();
+            format!("{error:#}").replace(&format!("{}/", path.display()), "")
+        };
+        insta::assert_snapshot!(said("conf/a.toml"), @"there is no folder conf for the answers file: make it with 'mkdir -p conf', or name another file with -o");
+        fs::write(path.join("notes"), "").unwrap();
+        insta::assert_snapshot!(said("notes/a.toml"), @"notes is no folder: name another file for the answers with -o");
+        assert_eq!(folder_of(Path::new("a.toml")), Path::new("."));
+        assert_eq!(folder_of(Path::new("conf/a.toml")), Path::new("conf"));
     }
 }

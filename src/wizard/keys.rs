@@ -52,6 +52,8 @@ const MOST: usize = 16;
 pub struct Keys {
     begun: Vec<u8>,
     pasting: bool,
+    /// Ends of lines in a paste that nothing has followed yet.
+    ends: usize,
 }
 
 /// What a run of bytes begins with.
@@ -73,9 +75,9 @@ impl Keys {
                 First::Part => self.begun.clear(),
                 First::Whole(key, length) => {
                     match self.begun.get(..length) {
-                        Some(b"\x1b[200~") => self.pasting = true,
-                        Some(b"\x1b[201~") => self.pasting = false,
-                        _ => keys.extend(key.map(|k| self.of_paste(k))),
+                        Some(b"\x1b[200~") => self.paste(true),
+                        Some(b"\x1b[201~") => self.paste(false),
+                        _ => keys.extend(key.into_iter().flat_map(|k| self.take(k))),
                     }
                     self.begun.drain(..length);
                 }
@@ -95,12 +97,25 @@ impl Keys {
         (begun == [0x1b]).then_some(Key::Escape)
     }
 
-    /// The end of a line that is pasted does not go on to the next field.
-    fn of_paste(&self, key: Key) -> Key {
-        match key {
-            Key::Enter | Key::Tab if self.pasting => Key::Char(' '),
-            other => other,
+    /// A paste begins or ends.
+    fn paste(&mut self, begins: bool) {
+        self.pasting = begins;
+        self.ends = 0;
+    }
+
+    /// A key with what was held back before it. The end of a line that is pasted does not go on to
+    /// the next field: it is a space, or nothing at the end of the paste, where nobody means one.
+    fn take(&mut self, key: Key) -> Vec<Key> {
+        if self.pasting && key == Key::Enter {
+            self.ends += 1;
+            return Vec::new();
         }
+        let mut keys = vec![Key::Char(' '); std::mem::take(&mut self.ends)];
+        keys.push(match key {
+            Key::Tab if self.pasting => Key::Char(' '),
+            other => other,
+        });
+        keys
     }
 }
 
@@ -252,5 +267,19 @@ mod tests {
         let keys = Keys::default().feed(b"\x1b[200~a\rb\x1b[201~\r");
         let text: Vec<Key> = "a b".chars().map(Key::Char).collect();
         assert_eq!(keys, [&text[..], &[Key::Enter]].concat());
+    }
+
+    #[test]
+    fn the_end_of_the_last_line_of_a_paste_is_dropped() {
+        let text: Vec<Key> = "a b".chars().map(Key::Char).collect();
+        for end in ["\r", "\n", "\r\n", "\r\r"] {
+            let bytes = format!("\x1b[200~a\rb{end}\x1b[201~");
+            let mut keys = Keys::default();
+            assert_eq!(keys.feed(bytes.as_bytes()), text, "{end:?}");
+            assert_eq!(keys.feed(b"\rc"), [Key::Enter, Key::Char('c')]);
+            // as a slow line delivers it
+            let slow: Vec<Key> = bytes.bytes().flat_map(|b| keys.feed(&[b])).collect();
+            assert_eq!(slow, text, "{end:?}");
+        }
     }
 }

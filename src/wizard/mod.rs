@@ -3,8 +3,8 @@
 //!
 //! [`form`] is its state and what keys do to it, [`check`] holds the fields to the rules of the
 //! answers file, [`text`] writes that file, [`ready`] has what is shown before the last yes, [`draw`]
-//! draws; none of these touch anything. [`terminal`] and [`run`] connect them to a terminal,
-//! [`server`] and [`host`] to the places where the answers go.
+//! draws; none of these touch anything. [`terminal`] and [`run`] connect them to a terminal, [`look`]
+//! to the disks, [`server`] and [`host`] to the places where the answers go.
 
 pub mod check;
 pub mod disks;
@@ -13,6 +13,7 @@ pub mod form;
 pub mod host;
 pub mod keys;
 pub mod line;
+pub mod look;
 pub mod qr;
 pub mod ready;
 pub mod run;

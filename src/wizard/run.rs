@@ -12,9 +12,11 @@ use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, la
 use zeroize::Zeroizing;
 
 use super::{
+    disks::Target,
     draw,
     form::{Dialog, Effect, Form},
     keys::{Key, Keys},
+    look,
     terminal::Screen,
     text::{Credentials, DkimKey},
 };
@@ -67,6 +69,7 @@ pub enum End {
 
 /// What threads have made.
 enum Made {
+    Disks(Result<Vec<Target>>),
     Keys(Result<Vec<DkimKey>>),
     Hashes(u64, Result<Credentials>),
 }
@@ -105,21 +108,24 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
         };
         news = !pressed.is_empty();
         for key in pressed {
-            match form.press(key) {
-                Some(Effect::Redraw) => terminal = blank(&screen, size)?,
-                Some(Effect::Leave) if since.is_some() => return Ok(End::Over),
-                Some(Effect::Leave) => return Ok(End::Left),
-                Some(Effect::MakeKeys) => start(&sender, || Made::Keys(make_keys())),
-                Some(Effect::Hash(number)) => {
-                    let password = Secret::new(form.values.password.text());
-                    let console = form.values.console;
-                    start(&sender, move || {
-                        Made::Hashes(number, hash(&password, console))
-                    });
+            for effect in form.press(key) {
+                match effect {
+                    Effect::Redraw => terminal = blank(&screen, size)?,
+                    Effect::Leave if since.is_some() => return Ok(End::Over),
+                    Effect::Leave => return Ok(End::Left),
+                    Effect::ListDisks => start(&sender, || Made::Disks(look::here())),
+                    Effect::MakeKeys => start(&sender, || Made::Keys(make_keys())),
+                    Effect::Hash(number) => {
+                        let password = Secret::new(form.values.password.text());
+                        let console = form.values.console;
+                        start(&sender, move || {
+                            Made::Hashes(number, hash(&password, console))
+                        });
+                    }
+                    Effect::Apply if apply(form, world) => return Ok(End::Applied),
+                    // refused: the form says why
+                    Effect::Apply => {}
                 }
-                Some(Effect::Apply) if apply(form, world) => return Ok(End::Applied),
-                // refused: the form says why
-                None | Some(Effect::Apply) => {}
             }
         }
         if since.is_none() && looked.elapsed() >= LOOK {
@@ -177,8 +183,9 @@ fn take(form: &mut Form, made: &Receiver<Made>) -> bool {
     let mut news = false;
     while let Ok(made) = made.try_recv() {
         let taken = match made {
-            Made::Keys(keys) => keys.and_then(|keys| form.keys_made(keys)),
-            Made::Hashes(number, hashes) => hashes.and_then(|h| form.hashed(number, h)),
+            Made::Disks(targets) => form.listed(targets),
+            Made::Keys(keys) => form.keys_made(keys),
+            Made::Hashes(number, hashes) => form.hashed(number, hashes),
         };
         if let Err(error) = taken {
             form.ask(Dialog::Trouble(format!("{error:#}")));

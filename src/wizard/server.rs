@@ -10,14 +10,12 @@ use anyhow::{Context, Result, bail};
 use rustix::{stdio::stdin, termios::ttyname};
 
 use super::{
-    disks,
     form::{Dialog, Form, Place},
     run::{World, run},
     values::Values,
 };
 use crate::{
     agent::{
-        block,
         discover::wizard::FILE,
         page::{address, terminal::Kind},
         release::Release,
@@ -50,14 +48,15 @@ pub fn run_here() -> Result<ExitCode> {
     // first, so that a form that cannot be shown does not come again and again
     files::write_with_parents(&mark(name), "", 0o600)?;
     let mut world = Agent::now()?;
-    let mut trouble = Vec::new();
-    let mut or_none = |error: anyhow::Error| trouble.push(format!("{error:#}"));
-    let devices = block::list().map_err(&mut or_none).unwrap_or_default();
-    let addresses = address::global().map_err(&mut or_none).unwrap_or_default();
+    let (addresses, trouble) = match address::global() {
+        Ok(addresses) => (addresses, None),
+        Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+    };
     let mut form = Form::new(
         Place::Server,
         Release::read()?.to_string(),
-        Values::new(disks::targets(&devices)),
+        // the form asks for the disks where it shows them
+        Values::new(Vec::new()),
         addresses,
         Kind::of(name) == Kind::Screen,
     );
@@ -67,8 +66,8 @@ pub fn run_here() -> Result<ExitCode> {
             form.fill_in(&answers);
         }
     }
-    if !trouble.is_empty() {
-        form.ask(Dialog::Trouble(trouble.join("\n")));
+    if let Some(trouble) = trouble {
+        form.ask(Dialog::Trouble(trouble));
     }
     run(&mut form, &mut world)?;
     Ok(ExitCode::SUCCESS)

@@ -13,16 +13,18 @@ use crate::util::secret::Secret;
 pub const SSH_KEY: &str = "ssh-ed25519 \
      AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ alice@laptop";
 
+/// A disk.
+pub fn disk(path: &str, holds: Option<&str>, refused: Option<&str>) -> Target {
+    Target::Disk(Disk {
+        path: path.to_owned(),
+        size: 10_737_418_240,
+        holds: holds.map(str::to_owned),
+        refused: refused.map(str::to_owned),
+    })
+}
+
 /// A blank disk, one with something on it, one that cannot be taken, and memory.
 pub fn targets() -> Vec<Target> {
-    let disk = |path: &str, holds: Option<&str>, refused: Option<&str>| {
-        Target::Disk(Disk {
-            path: path.to_owned(),
-            size: 10_737_418_240,
-            holds: holds.map(str::to_owned),
-            refused: refused.map(str::to_owned),
-        })
-    };
     vec![
         disk("/dev/vda", None, None),
         disk(

@@ -59,7 +59,6 @@ pub struct Values {
 impl Values {
     /// Nothing typed yet. The first disk that is blank is chosen, or the one that is to be named.
     pub fn new(targets: Vec<Target>) -> Self {
-        let easy = |t: &Target| t.is_free() && t.to_erase().is_none() && *t != Target::Memory;
         Self {
             hostname: Line::new(NAME),
             domain: Line::new(NAME),
@@ -68,7 +67,7 @@ impl Values {
             again: Line::new(PASSWORD),
             ssh_key: Line::new(KEY),
             console: true,
-            target: targets.iter().position(easy),
+            target: easiest(&targets),
             targets,
             erase: false,
             device: Line::of(NAME, "/dev/vda"),
@@ -108,6 +107,17 @@ impl Values {
         self.targets.get(self.target?)
     }
 
+    /// Puts a new list of what can be chosen in the place of the one before. The choice stays where it
+    /// can; the word that a disk may be erased, where that is the same with the same on it.
+    pub fn offer(&mut self, targets: Vec<Target>) {
+        let before = self.chosen().cloned();
+        let still = |b: &Target| targets.iter().position(|t| t.is_free() && t.is_at(b));
+        let kept = before.as_ref().and_then(still);
+        self.target = kept.or_else(|| easiest(&targets));
+        self.targets = targets;
+        self.erase = self.erase && self.chosen() == before.as_ref();
+    }
+
     /// The disk to install to, and whether it may be erased; none: memory, or nothing chosen yet.
     pub fn install(&self) -> Option<(&str, bool)> {
         match self.chosen()? {
@@ -115,5 +125,43 @@ impl Values {
             Target::Named => Some((self.device.trimmed(), false)),
             Target::Memory => None,
         }
+    }
+}
+
+/// The first disk that is blank, or the one that is to be named.
+fn easiest(targets: &[Target]) -> Option<usize> {
+    let easy = |t: &Target| t.is_free() && t.to_erase().is_none() && *t != Target::Memory;
+    targets.iter().position(easy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wizard::tests::{disk, targets};
+
+    #[test]
+    fn a_new_list_keeps_what_was_chosen() {
+        let mut values = Values::new(Vec::new());
+        assert_eq!(values.target, None);
+        values.offer(targets());
+        assert_eq!(values.target, Some(0), "the blank one");
+        values.target = Some(1);
+        values.erase = true;
+        // one more, which comes first
+        let mut more = targets();
+        more.insert(0, disk("/dev/sda", None, None));
+        values.offer(more.clone());
+        assert_eq!(values.install(), Some(("/dev/vdb", true)));
+        // another one by the same name
+        more[2] = disk("/dev/vdb", Some("/dev/vdb (xfs, 10.74 GB)"), None);
+        values.offer(more.clone());
+        assert_eq!(values.install(), Some(("/dev/vdb", false)));
+        // it is gone
+        more.remove(2);
+        values.offer(more);
+        assert_eq!(values.install(), Some(("/dev/sda", false)));
+        values.target = Some(values.targets.len() - 1);
+        values.offer(targets());
+        assert_eq!(values.chosen(), Some(&Target::Memory));
     }
 }

@@ -18,7 +18,7 @@ use std::{
 use rustix::{
     process::{Pid, Signal, kill_process},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{LocalModes, tcgetattr, tcgetwinsize},
+    termios::{LocalModes, Winsize, tcgetattr, tcgetwinsize, tcsetwinsize},
 };
 use screen::Screen;
 
@@ -38,6 +38,11 @@ struct Form {
 
 impl Form {
     fn start(folder: &Path) -> Self {
+        Self::of_file(folder, "mine.toml")
+    }
+
+    /// The form that writes such a file.
+    fn of_file(folder: &Path, file: &str) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
@@ -48,7 +53,7 @@ impl Form {
         let line = options.read(true).write(true).custom_flags(noctty);
         let line = line.open(name).unwrap();
         let child = Command::new(EZMAIL)
-            .args(["answers", "new", "--wizard", "-o", "mine.toml"])
+            .args(["answers", "new", "--wizard", "-o", file])
             .current_dir(folder)
             .env_remove("NO_COLOR")
             .env("LC_ALL", "C")
@@ -104,6 +109,15 @@ impl Form {
             assert!(begun.elapsed() < PATIENCE, "it goes on:\n{shown}");
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What it says when it ends without having asked anything.
+    fn refuses(&mut self) -> String {
+        assert!(!self.ends().success());
+        let mut error = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut error).unwrap();
+        error
     }
 
     /// Whether the terminal echoes what is typed, as it does for a shell.
@@ -180,13 +194,37 @@ fn from_nothing_to_a_file_that_is_right() {
     assert_eq!(rules, ["no-ssh-key"], "{report:#}");
 
     // it does not go over a file that is there
-    let mut form = Form::start(folder.path());
-    assert!(!form.ends().success());
-    let mut error = String::new();
-    let mut stderr = form.child.stderr.take().unwrap();
-    stderr.read_to_string(&mut error).unwrap();
+    let error = Form::start(folder.path()).refuses();
     assert!(error.contains("mine.toml is there already"), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_of_before_anything_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = Form::of_file(folder.path(), "conf/mine.toml").refuses();
+    assert!(error.contains("make it with 'mkdir -p conf'"), "{error}");
+    fs::create_dir(folder.path().join("conf")).unwrap();
+    let form = Form::of_file(folder.path(), "conf/mine.toml");
+    form.shows("1 of 6");
+}
+
+#[test]
+fn ctrl_c_leaves_a_screen_that_is_too_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut form = Form::start(folder.path());
+    form.shows("1 of 6");
+    let small = Winsize {
+        ws_row: 20,
+        ws_col: 60,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&form.line, small).unwrap();
+    form.shows("or press Ctrl-C.");
+    form.press("\x03");
+    assert_eq!(form.ends().code(), Some(1));
+    assert!(form.echoes());
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub fn check(device: &Device, name: Named) -> Result<()> {
 }
 
 /// The first place with something else than zeros among those that are looked at.
-fn first_data(device: &mut (impl Read + Seek), size: u64) -> io::Result<Option<u64>> {
+pub(crate) fn first_data(device: &mut (impl Read + Seek), size: u64) -> io::Result<Option<u64>> {
     let mut places = vec![
         (0, EDGE.min(size)),
         (size.saturating_sub(EDGE), EDGE.min(size)),

@@ -47,7 +47,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, form: &Form, dialog: &Dialog, area: Re
         }
     }
     sheet.line(Line::from(spans));
-    sheet.draw(frame, area);
+    sheet.draw(frame, area, 0);
     let help = Rect {
         y: area.y + area.height + 3,
         height: 1,

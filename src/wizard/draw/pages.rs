@@ -109,6 +109,10 @@ pub(super) fn place(form: &Form, area: Rect) -> Sheet {
          and boots from there on; or it runs from memory, which is for trying.",
     );
     let has_keys = form.stop() == Stop::Field(Field::Target);
+    if form.waits_for_disks() {
+        sheet.choice(has_keys, " - ", "looking at the disks ...");
+        return sheet;
+    }
     for (n, target) in form.values.targets.iter().enumerate() {
         let chosen = form.values.target == Some(n);
         let mark = match (chosen, target.is_free()) {

@@ -20,7 +20,11 @@ pub(super) fn sheet(form: &mut Form, area: Rect) -> Sheet {
         (_, Tab::Summary) => summary(form, &mut part),
         (None, _) => part.text(working(form)),
         (Some(ready), Tab::Records) => records(form, ready, &mut part),
-        (Some(ready), Tab::Answers) => part.text(ready.shown.expose()),
+        (Some(ready), Tab::Answers) => {
+            // a comment: it may be copied with the rest
+            part.text("# Long lines are folded here; the QR codes have them whole.");
+            part.text(ready.shown.expose());
+        }
         (Some(_), Tab::Qr) => qr(&mut part),
     }
     let most = part.len().saturating_sub(rows);
@@ -59,9 +63,10 @@ fn tabs(form: &Form, most: usize) -> Line<'static> {
 }
 
 fn working(form: &Form) -> &'static str {
-    match form.waits_for_keys() {
-        true => "Working: the keys that sign mail are made. This may take a minute ...",
-        false => "Working: the password is hashed ...",
+    match (form.is_working(), form.waits_for_keys()) {
+        (false, _) => "This did not work. To try again, go back a page and on again.",
+        (true, true) => "Working: the keys that sign mail are made. This may take a minute ...",
+        (true, false) => "Working: the password is hashed ...",
     }
 }
 

@@ -28,8 +28,10 @@ pub(super) struct Sheet {
     width: usize,
     /// Column and line where the next character goes.
     cursor: Option<(usize, usize)>,
-    /// The line that has to be seen.
-    focus: usize,
+    /// The line behind those that have to be seen: where the keys are.
+    seen: Option<usize>,
+    /// The line behind the last that says something about a field.
+    said: usize,
     /// The first line that is shown, where somebody scrolls.
     from: Option<usize>,
 }
@@ -118,7 +120,6 @@ impl Sheet {
         let style = if has_keys { KEYS } else { PLAIN };
         if has_keys {
             self.cursor = Some((LABEL + 1 + cursor, self.lines.len()));
-            self.focus = self.lines.len();
         }
         let fill = room.saturating_sub(textwrap::core::display_width(&text));
         self.lines.push(Line::from(vec![
@@ -127,14 +128,16 @@ impl Sheet {
             Span::raw(format!("]{after}")),
         ]));
         self.note(form.notes.get(&field));
+        if has_keys {
+            self.seen = Some(self.lines.len());
+        }
     }
 
     /// A box to check.
     pub(super) fn check_box(&mut self, form: &Form, stop: Stop, checked: bool, label: &str) {
         let has_keys = form.stop() == stop;
         if has_keys {
-            self.cursor = Some((1, self.lines.len()));
-            self.focus = self.lines.len();
+            self.keys_here();
         }
         let mark = if checked { "[x]" } else { "[ ]" };
         for (n, line) in wrapped(label, self.width - 4).into_iter().enumerate() {
@@ -152,8 +155,7 @@ impl Sheet {
     pub(super) fn choice(&mut self, has_keys: bool, mark: &str, text: &str) {
         let style = if has_keys { KEYS } else { PLAIN };
         if has_keys {
-            self.cursor = Some((1, self.lines.len()));
-            self.focus = self.lines.len();
+            self.keys_here();
         }
         let mut lines = wrapped(text, self.width - 4).into_iter();
         let first = lines.next().unwrap_or_default();
@@ -161,6 +163,12 @@ impl Sheet {
             .push(Line::from(Span::styled(format!("{mark} {first}"), style)));
         self.lines
             .extend(lines.map(|line| Line::from(format!("    {line}"))));
+    }
+
+    /// The next line has the keys; what belongs to it comes in the two after it.
+    fn keys_here(&mut self) {
+        self.cursor = Some((1, self.lines.len()));
+        self.seen = Some(self.lines.len() + 3);
     }
 
     /// What is to be said about a field, below it.
@@ -174,19 +182,20 @@ impl Sheet {
         };
         self.loud(&format!("  {what} {}", note.message));
         self.text(&format!("    {}", note.help));
+        self.said = self.lines.len();
     }
 
-    /// Shows it: from [`Self::from`], or so that what has the keys is seen.
-    pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect) {
+    /// Shows it: from [`Self::from`], or so that what has the keys is seen. `top` is the line that it
+    /// was shown from before; returns the one that it is now.
+    pub(super) fn draw(self, frame: &mut Frame<'_>, area: Rect, top: usize) -> usize {
         let rows = usize::from(area.height);
-        let from = match self.from {
-            Some(from) => from,
-            // what is said about a field is below it
-            None if self.lines.len() > rows => (self.focus + 3)
-                .saturating_sub(rows)
-                .min(self.lines.len() - rows),
-            None => 0,
+        let from = match (self.from, self.seen) {
+            (Some(from), _) => from,
+            (None, Some(seen)) => seen.saturating_sub(rows),
+            // a button has the keys: all stays as it is, but for what was said when a field was left
+            (None, None) => top.max(self.said.saturating_sub(rows)),
         };
+        let from = from.min(self.lines.len().saturating_sub(rows));
         let shown: Vec<Line<'static>> = self.lines.into_iter().skip(from).take(rows).collect();
         frame.render_widget(Paragraph::new(shown), area);
         let place = |(column, line): (usize, usize)| {
@@ -197,5 +206,6 @@ impl Sheet {
         if let Some(place) = self.cursor.and_then(place) {
             frame.set_cursor_position(place);
         }
+        from
     }
 }

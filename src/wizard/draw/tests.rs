@@ -5,9 +5,10 @@ use ratatui::{Terminal, backend::TestBackend};
 use super::*;
 use crate::wizard::{
     check,
-    form::{Dialog, Tab},
+    form::{Dialog, Effect, Tab},
+    keys::Key,
     line::Line as Text,
-    tests::{SSH_KEY, filled, hashes, on_host, on_server},
+    tests::{SSH_KEY, filled, hashes, on_host, on_server, targets},
     values::{Field, Values},
 };
 
@@ -50,17 +51,23 @@ fn at(page: Page, values: Values) -> Form {
     form
 }
 
-/// On the last page with all that belongs to it.
-fn reviewed(mut form: Form) -> Form {
+/// On the last page, with all typed.
+fn asked(mut form: Form) -> Form {
     let values = filled();
     let targets = std::mem::take(&mut form.values.targets);
     form.values = Values { targets, ..values };
     form.page = Page::Place;
     form.focus = form.stops().len() - 3;
-    form.press(crate::wizard::keys::Key::Enter);
-    form.hashed(1, hashes(true)).unwrap();
+    form.press(Key::Enter);
+    form
+}
+
+/// On the last page with all that belongs to it.
+fn reviewed(form: Form) -> Form {
+    let mut form = asked(form);
+    form.hashed(1, Ok(hashes(true))).unwrap();
     if form.is_server() {
-        form.keys_made(Vec::new()).unwrap();
+        form.keys_made(Ok(Vec::new())).unwrap();
     }
     form
 }
@@ -133,9 +140,7 @@ fn a_long_list_of_disks_follows_the_keys() {
 
 #[test]
 fn review() {
-    let mut form = on_server();
-    form.page = Page::Review;
-    form.values = filled();
+    let mut form = asked(on_server());
     insta::assert_snapshot!("review_while_keys_are_made", screen(&mut form));
     let mut form = reviewed(on_server());
     insta::assert_snapshot!("review_summary", screen(&mut form));
@@ -154,6 +159,58 @@ fn review() {
     let mut form = reviewed(on_host());
     form.review.tab = Tab::Records;
     insta::assert_snapshot!("review_records_on_a_host", screen(&mut form));
+}
+
+#[test]
+fn what_was_not_made_is_not_waited_for() {
+    let mut form = asked(on_server());
+    form.hashed(1, Ok(hashes(true))).unwrap();
+    form.keys_made(Err(anyhow::anyhow!("no memory")))
+        .unwrap_err();
+    let text = screen(&mut form);
+    assert!(text.contains("| ( not ready )  [ Back ]"), "{text}");
+    assert!(text.contains("| This did not work. To try again"), "{text}");
+}
+
+#[test]
+fn disks_are_shown_when_they_were_looked_at() {
+    let mut form = at(Page::Access, filled());
+    form.focus = form.stops().len() - 3;
+    form.press(Key::Enter);
+    let text = screen(&mut form);
+    assert!(text.contains("|  -  looking at the disks ..."), "{text}");
+    assert!(text.contains("| ( working ... )  [ Back ]"), "{text}");
+    assert!(!text.contains("/dev/vda"), "{text}");
+    form.listed(Ok(targets())).unwrap();
+    let text = screen(&mut form);
+    assert!(text.contains("| (*) /dev/vda"), "{text}");
+}
+
+#[test]
+fn what_is_said_about_the_last_field_is_seen_when_it_is_left() {
+    let mut values = filled();
+    values.hostname = Text::of(300, "mail");
+    // fills some lines
+    values.domain = Text::of(300, &"example ".repeat(32));
+    let mut form = at(Page::Names, values);
+    form.focus = 1;
+    let note = check::note(&form.values, Field::Hostname).unwrap();
+    form.notes.insert(Field::Hostname, note);
+    let last = "write the domain as it stands after the `@`";
+    assert!(!screen(&mut form).contains(last));
+    form.press(Key::Tab);
+    assert_eq!(form.stop(), Stop::Button(Button::Next));
+    let text = screen(&mut form);
+    assert!(text.contains(last), "{text}");
+    assert!(form.top > 0, "{text}");
+    // and stays so
+    form.press(Key::Tab);
+    assert_eq!(screen(&mut form).matches(last).count(), 1);
+    form.press(Key::BackTab);
+    form.press(Key::BackTab);
+    assert!(screen(&mut form).contains(last));
+    form.press(Key::BackTab);
+    assert!(screen(&mut form).contains("The full name that the DNS has"));
 }
 
 #[test]
@@ -182,7 +239,13 @@ fn questions() {
 fn other_sizes() {
     let mut form = on_server();
     insta::assert_snapshot!("a_screen_that_is_too_small", screen_of(&mut form, 60, 20));
+    // no question that nobody could see
+    assert_eq!(form.press(Key::Char('a')), []);
+    assert_eq!(form.press(Key::Cancel), [Effect::Leave]);
+    assert_eq!(form.press(Key::Escape), [Effect::Leave]);
     let text = screen_of(&mut form, 200, 60);
+    assert_eq!(form.press(Key::Cancel), []);
+    assert_eq!(form.dialog, Some(Dialog::Leave));
     let first = text.lines().position(|l| l.contains('+')).unwrap();
     assert_eq!(
         (first, text.lines().nth(6).unwrap().find('+')),

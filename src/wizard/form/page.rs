@@ -132,6 +132,7 @@ impl Form {
 
     /// Whether the chosen disk is not blank.
     pub(super) fn to_erase(&self) -> bool {
-        self.values.chosen().is_some_and(|t| t.to_erase().is_some())
+        let what = self.values.chosen().and_then(Target::to_erase);
+        what.is_some() && !self.waits_for_disks()
     }
 }

@@ -8,16 +8,23 @@ use crate::{
 
 impl Form {
     /// Takes a key; what it asks for is done by the caller.
-    pub fn press(&mut self, key: Key) -> Option<Effect> {
+    pub fn press(&mut self, key: Key) -> Vec<Effect> {
         if key == Key::Redraw {
-            return Some(Effect::Redraw);
+            return vec![Effect::Redraw];
+        }
+        if self.too_small {
+            // nobody could see a question
+            return match key {
+                Key::Escape | Key::Cancel => vec![Effect::Leave],
+                _ => Vec::new(),
+            };
         }
         if self.dialog.is_some() {
-            return self.answer(key);
+            return self.answer(key).into_iter().collect();
         }
         if self.review.code.is_some() {
             self.turn_codes(key);
-            return None;
+            return Vec::new();
         }
         match (key, self.stop()) {
             (Key::Escape | Key::Cancel, _) => self.ask(Dialog::Leave),
@@ -47,7 +54,7 @@ impl Form {
             (Key::Right, Stop::Button(b)) if b != Button::Cancel => self.go(true),
             (_, Stop::Button(_)) => self.walk(key),
         }
-        None
+        Vec::new()
     }
 
     /// To the next stop, or the one before; behind the last one comes the first.
@@ -97,6 +104,8 @@ impl Form {
         let targets = &self.values.targets;
         let free = |n: &usize| targets[*n].is_free();
         let next = match (key, self.values.target) {
+            // none of them is shown
+            _ if self.listing => None,
             (Key::Down, Some(at)) => (at + 1..targets.len()).find(free),
             (Key::Down | Key::Char(' '), None) => (0..targets.len()).find(free),
             (Key::Up, Some(at)) => (0..at).rev().find(free),
@@ -112,39 +121,52 @@ impl Form {
         }
     }
 
-    fn push(&mut self, button: Button) -> Option<Effect> {
+    fn push(&mut self, button: Button) -> Vec<Effect> {
         match (button, self.page) {
             (Button::Cancel, _) => self.ask(Dialog::Leave),
-            (Button::Back, page) => self.turn_to(Page::ALL[(page as usize).saturating_sub(1)]),
-            (Button::Next, Page::Review) => {
-                if self.ready.is_some() {
-                    self.ask(Dialog::LastYes);
-                }
+            (Button::Back, page) => {
+                self.turn_to(Page::ALL[(page as usize).saturating_sub(1)]);
+                return self.list_disks().into_iter().collect();
             }
+            (Button::Next, _) if self.waits() => {}
+            (Button::Next, Page::Review) => self.ask(Dialog::LastYes),
             (Button::Next, page) => return self.next(page),
         }
-        None
+        Vec::new()
     }
 
     fn turn_to(&mut self, page: Page) {
         self.page = page;
         self.focus = 0;
+        self.top = 0;
+    }
+
+    /// On the page of the disks: one may have come, or gone, since it was shown last.
+    fn list_disks(&mut self) -> Option<Effect> {
+        if self.page != Page::Place || !self.is_server() || self.listing {
+            return None;
+        }
+        self.listing = true;
+        Some(Effect::ListDisks)
     }
 
     /// To the page after `page`, if all fields on it are right; before the last one, if all are.
-    fn next(&mut self, page: Page) -> Option<Effect> {
+    fn next(&mut self, page: Page) -> Vec<Effect> {
         if !self.is_right(page) {
-            return None;
+            return Vec::new();
         }
         self.turn_to(Page::ALL[page as usize + 1]);
-        if page == Page::Names && self.is_server() && !self.keys_asked {
+        let mut effects = Vec::new();
+        // after the names; later where they could not be made
+        if page >= Page::Names && self.is_server() && !self.keys_asked {
             self.keys_asked = true;
-            return Some(Effect::MakeKeys);
+            effects.push(Effect::MakeKeys);
         }
+        effects.extend(self.list_disks());
         if self.page == Page::Review {
-            return self.review();
+            effects.extend(self.review());
         }
-        None
+        effects
     }
 
     /// Whether every field of a page is right; if one is not, it gets the keys.
