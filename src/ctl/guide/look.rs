@@ -1,27 +1,34 @@
 //! Finds out how far it is.
 
-use anyhow::Result;
+use std::{net::IpAddr, time::Duration};
+
+use anyhow::{Result, bail};
 
 use super::{
     flow,
     steps::{Authority, CAME, Seen, WENT},
 };
 use crate::{
-    agent::page::guide::{Guide, State},
+    agent::page::{
+        address,
+        guide::{Guide, State},
+    },
     ctl::{
         cert,
         check::{self, finding::Area},
         dns::check as dns,
         server::{Server, now},
     },
-    dns::RESOLVER,
-    mail::records::Purpose,
+    dns::{Client, Data, RESOLVER, RecordType, Status},
+    mail::records::{Purpose, Record, is_public},
 };
 
 /// How far back the journal is read for mail that has flowed, at the first look of a boot.
 const MONTH: i64 = 30 * 24 * 3600;
 /// Looks overlap by so much: a session may have begun before the last one.
 const OVERLAP: i64 = 600;
+/// How long the resolver has for an answer.
+const LIMIT: Duration = Duration::from_secs(8);
 
 /// Looks at everything but, unless `outside`, port 25 of others. `last` is what the last look found.
 ///
@@ -31,10 +38,18 @@ pub(super) fn look(server: &Server, last: Option<&Guide>, outside: bool) -> Resu
     let answers = server.effective()?;
     let dns = dns::report(server, RESOLVER).map_err(|error| format!("{error:#}"));
     let mut areas = vec![Area::Certificate];
-    // addresses that are not known here are somebody else's, who translates them
-    let known = |report: &dns::Report| report.list.iter().any(|r| r.purpose == Purpose::Address);
-    if dns.as_ref().is_ok_and(|report| !known(report)) {
-        areas.extend([Area::Nat, Area::Ptr]);
+    let mut translated = None;
+    if let Ok(report) = &dns {
+        let named = named(answers.hostname.as_str(), &report.list);
+        translated = named.map_err(|error| format!("{error:#}")).transpose();
+        // addresses that are not known here are somebody else's, who translates them
+        let own = report.list.iter().any(|r| r.purpose == Purpose::Address);
+        if !own {
+            areas.push(Area::Nat);
+        }
+        if !own || translated.is_some() {
+            areas.push(Area::Ptr);
+        }
     }
     if outside {
         areas.push(Area::Port25);
@@ -47,11 +62,30 @@ pub(super) fn look(server: &Server, last: Option<&Guide>, outside: bool) -> Resu
         hostname: answers.hostname.to_string(),
         postmaster: format!("postmaster@{domain}"),
         dns,
+        translated,
         findings: check::findings(server, &areas, &[]),
-        // what is wrong with a certificate that cannot be read, its own area tells
-        authority: authority(server).unwrap_or(Authority::NotAsked),
+        authority: authority(server)
+            .unwrap_or_else(|error| Authority::Unknown(format!("{error:#}"))),
         mail: mail(last).map_err(|error| format!("{error:#}")),
     })
+}
+
+/// Whether the server's name has an IPv4 address, where this machine has only private ones; none where
+/// it has others, which are in the `list` of records, or none at all.
+fn named(hostname: &str, list: &[Record]) -> Result<Option<bool>> {
+    if list.iter().any(|r| matches!(r.data, Data::A(_))) {
+        return Ok(None);
+    }
+    let mut own = address::global()?;
+    own.retain(IpAddr::is_ipv4);
+    if own.is_empty() || own.iter().any(is_public) {
+        return Ok(None);
+    }
+    let answer = Client::new(RESOLVER, LIMIT)?.query(hostname, RecordType::A)?;
+    match &answer.status {
+        Status::NoError | Status::NxDomain => Ok(Some(answer.of(RecordType::A).next().is_some())),
+        other => bail!("the resolver cannot tell the IPv4 address of {hostname}: {other}"),
+    }
 }
 
 /// What is to become of a certificate of the server's own making.

@@ -3,7 +3,7 @@
 
 use crate::agent::page::guide::{Guide, State, Step};
 
-use super::steps::PORT25;
+use super::steps::{Found, PORT25};
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -41,24 +41,25 @@ fn is_over(since: i64, pause: i64, now: i64) -> bool {
 }
 
 /// What is known after a look. What could not be found out has not changed, and what was right does not
-/// go back because somebody else still sees an earlier record. `outside` says when port 25 was tried
+/// go back because the resolver still has an earlier record. `outside` says when port 25 was tried
 /// last.
-pub(super) fn settle(last: Option<Guide>, mut steps: Vec<Step>, now: i64, outside: i64) -> Guide {
+pub(super) fn settle(last: Option<Guide>, found: Vec<Found>, now: i64, outside: i64) -> Guide {
     let before = last
         .as_ref()
         .map_or(&[] as &[Step], |last| last.steps.as_slice());
-    for step in &mut steps {
-        let Some(before) = before.iter().find(|b| b.name == step.name) else {
-            continue;
-        };
-        let keep = match step.state {
-            State::Unknown => true,
-            State::Waits => before.state == State::Right,
-            State::Right | State::Missing | State::Wrong => false,
-        };
-        if keep {
-            *step = before.clone();
-        }
+    let keeps = |before: &Step, found: &Found| match found.step.state {
+        // a reason is better than none
+        State::Unknown => before.state != State::Unknown || !before.items.is_empty(),
+        State::Waits => found.late && before.state == State::Right,
+        State::Right | State::Missing | State::Wrong => false,
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    for found in found {
+        let same = before.iter().find(|b| b.name == found.step.name);
+        steps.push(match same {
+            Some(before) if keeps(before, &found) => before.clone(),
+            _ => found.step,
+        });
     }
     let changed = match last {
         Some(last) if last.steps == steps => last.changed,
@@ -85,7 +86,7 @@ mod tests {
     }
 
     fn guide(state: State) -> Guide {
-        settle(None, vec![step(PORT25, state)], 1_000_000, 1_000_000)
+        settle(None, vec![step(PORT25, state).into()], 1_000_000, 1_000_000)
     }
 
     #[test]
@@ -124,17 +125,49 @@ mod tests {
     fn what_is_not_known_has_not_changed() {
         use State::{Missing, Right, Unknown, Waits, Wrong};
         let after = |before, now| {
-            let last = settle(None, vec![step("MX", before)], 10, 5);
-            let guide = settle(Some(last), vec![step("MX", now)], 20, 15);
+            let last = settle(None, vec![step("MX", before).into()], 10, 5);
+            let guide = settle(Some(last), vec![step("MX", now).into()], 20, 15);
             assert_eq!((guide.looked, guide.outside), (20, 15));
             (guide.steps[0].state, guide.changed)
         };
         assert_eq!(after(Right, Unknown), (Right, 10));
         assert_eq!(after(Missing, Unknown), (Missing, 10));
-        assert_eq!(after(Right, Waits), (Right, 10));
+        assert_eq!(after(Right, Waits), (Waits, 20));
         assert_eq!(after(Missing, Waits), (Waits, 20));
         assert_eq!(after(Right, Wrong), (Wrong, 20));
         assert_eq!(after(Wrong, Right), (Right, 20));
         assert_eq!(after(Wrong, Wrong), (Wrong, 10));
+    }
+
+    #[test]
+    fn what_only_the_resolver_does_not_see_stays_right() {
+        use State::{Missing, Right, Waits};
+        let after = |before| {
+            let last = settle(None, vec![step("MX", before).into()], 10, 5);
+            let late = Found {
+                step: step("MX", Waits),
+                late: true,
+            };
+            let guide = settle(Some(last), vec![late], 20, 15);
+            (guide.steps[0].state, guide.changed)
+        };
+        assert_eq!(after(Right), (Right, 10));
+        assert_eq!(after(Missing), (Waits, 20));
+    }
+
+    #[test]
+    fn a_reason_takes_the_place_of_none() {
+        let unknown = |items: &[&str]| Step {
+            items: items.iter().map(|i| (*i).to_owned()).collect(),
+            ..step("PTR", State::Unknown)
+        };
+        let after = |before: &[&str], now: &[&str]| {
+            let last = settle(None, vec![unknown(before).into()], 10, 5);
+            let guide = settle(Some(last), vec![unknown(now).into()], 20, 15);
+            guide.steps[0].items.concat()
+        };
+        assert_eq!(after(&[], &["late"]), "late");
+        assert_eq!(after(&["lost"], &["late"]), "lost");
+        assert_eq!(after(&["lost"], &[]), "lost");
     }
 }

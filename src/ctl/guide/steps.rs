@@ -27,8 +27,11 @@ pub(super) struct Seen {
     pub(super) postmaster: String,
     /// The records in the DNS, or why they could not be compared.
     pub(super) dns: Result<Report, String>,
-    /// Those of `mailctl check`: certificate, where it was looked port 25, and where the public
-    /// addresses are not this machine's own, what is said of them.
+    /// Whether the server's name has an IPv4 address, or why that is not known, where this machine has
+    /// only private ones; none where it has others, or none at all.
+    pub(super) translated: Option<Result<bool, String>>,
+    /// Those of `mailctl check`: certificate, where it was looked port 25, and where public addresses
+    /// are not this machine's own, what is said of them.
     pub(super) findings: Vec<Finding>,
     /// What is to become of a certificate of the server's own making.
     pub(super) authority: Authority,
@@ -44,16 +47,32 @@ pub(super) enum Authority {
     Expected,
     /// It was asked in vain, and why.
     Refused(String),
+    /// That could not be found out, and why.
+    Unknown(String),
+}
+
+/// A step, as it was found.
+pub(super) struct Found {
+    /// The step.
+    pub(super) step: Step,
+    /// It waits for nothing but the resolver to forget an earlier record.
+    pub(super) late: bool,
+}
+
+impl From<Step> for Found {
+    fn from(step: Step) -> Self {
+        Self { step, late: false }
+    }
 }
 
 /// The steps, in the order in which they are best done: what takes others days comes first.
-pub(super) fn steps(seen: &Seen) -> Vec<Step> {
+pub(super) fn steps(seen: &Seen) -> Vec<Found> {
     let records = records::steps(seen);
-    let leads_here = records.address.state == State::Right;
-    let mut steps = vec![records.address, records.reverse, port25(seen)];
+    let leads_here = records.address.step.state == State::Right;
+    let mut steps = vec![records.address, records.reverse, port25(seen).into()];
     steps.extend(records.others);
-    steps.push(certificate(seen, leads_here));
-    steps.extend(mail(seen));
+    steps.push(certificate(seen, leads_here).into());
+    steps.extend(mail(seen).map(Found::from));
     steps
 }
 
@@ -98,13 +117,22 @@ fn port25(seen: &Seen) -> Step {
 }
 
 fn certificate(seen: &Seen, leads_here: bool) -> Step {
-    let mut found = of(seen, Area::Certificate);
-    if let Some(error) = found.find(|f| f.state == finding::State::Error) {
+    let find = |state: finding::State| of(seen, Area::Certificate).find(|f| f.state == state);
+    if let Some(error) = find(finding::State::Error) {
         let item = format!("Certificate: {}", first(&error.reason));
         return step(CERTIFICATE, State::Wrong, vec![item]);
     }
+    let not_known = |why: &str| format!("Certificate is not known: {}", first(why));
+    if let Some(unknown) = find(finding::State::Unknown) {
+        return step(
+            CERTIFICATE,
+            State::Unknown,
+            vec![not_known(&unknown.reason)],
+        );
+    }
     let (state, text) = match (&seen.authority, leads_here) {
         (Authority::NotAsked, _) => return step(CERTIFICATE, State::Right, Vec::new()),
+        (Authority::Unknown(why), _) => (State::Unknown, not_known(why)),
         (_, false) => (
             State::Waits,
             "Certificate: an authority is asked for one when the address is right.".to_owned(),

@@ -1,5 +1,7 @@
 //! The guide as a whole: what was found, and what is told of it.
 
+mod translated;
+
 use std::collections::BTreeSet;
 
 use super::{
@@ -92,6 +94,7 @@ fn well(addresses: &[&str]) -> Seen {
             list,
             unseen: BTreeSet::new(),
         }),
+        translated: None,
         findings: vec![
             Finding::ok(Area::Port25, "ipv4", "mx.example.net:25 greets by IPv4."),
             Finding::ok(
@@ -135,6 +138,12 @@ fn guide(seen: &Seen) -> Guide {
 
 fn told(seen: &Seen) -> String {
     report(&guide(seen))
+}
+
+/// How a step is, and what is said of it.
+fn said(guide: &Guide, name: &str) -> (State, String) {
+    let step = guide.steps.iter().find(|s| s.name == name).unwrap();
+    (step.state, step.items.join("\n"))
 }
 
 #[test]
@@ -208,7 +217,48 @@ fn a_zone_of_which_nobody_tells_is_not_known() {
     let found = guide(&seen);
     assert_eq!(found.state_of("MX"), Some(State::Unknown));
     assert_eq!(found.state_of("DMARC"), Some(State::Right));
-    assert_eq!(found.state_of("Name servers"), Some(State::Wrong));
+    let why = "example.org NS: It could not be found out which zone and name servers the name has: \
+               nothing of it was compared. See whether the name servers that the registrar has are \
+               right and run, and try again.";
+    assert_eq!(
+        said(&found, "Name servers"),
+        (State::Unknown, why.to_owned())
+    );
+    // one mistake that is known is wrong
+    let report = seen.dns.as_mut().unwrap();
+    report
+        .findings
+        .push(fault("server-silent", "example.net", "NS", &[]));
+    assert_eq!(guide(&seen).state_of("Name servers"), Some(State::Wrong));
+}
+
+#[test]
+fn name_servers_that_differ_do_not_stay_right() {
+    let after = |id| {
+        let mut seen = well(&PUBLIC);
+        let report = seen.dns.as_mut().unwrap();
+        report.findings = vec![fault(id, "example.org", "MX", &[])];
+        let before = Some(guide(&well(&PUBLIC)));
+        said(&pace::settle(before, steps(&seen), 2_000, 2_000), "MX")
+    };
+    assert_eq!(after("resolver-old"), (State::Right, String::new()));
+    let text = "MX is published, and not yet seen everywhere: it comes; if it stays so: 'mailctl \
+                dns check'.";
+    assert_eq!(after("servers-differ"), (State::Waits, text.to_owned()));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_judged_is_not_known() {
+    let text = "Certificate is not known: the history cannot be read";
+    let unknown = (State::Unknown, text.to_owned());
+    let why = "the history cannot be read\nmore";
+    let mut seen = well(&PUBLIC);
+    seen.findings
+        .push(Finding::unknown(Area::Certificate, "", why));
+    assert_eq!(said(&guide(&seen), "Certificate"), unknown);
+    let mut seen = well(&PUBLIC);
+    seen.authority = Authority::Unknown(why.to_owned());
+    assert_eq!(said(&guide(&seen), "Certificate"), unknown);
 }
 
 #[test]
@@ -227,6 +277,7 @@ fn of_a_domain_that_does_not_exist_everything_is_missing() {
 #[test]
 fn behind_a_translated_address_the_name_has_to_lead_somewhere() {
     let mut seen = well(&["10.0.0.5"]);
+    seen.translated = Some(Ok(false));
     seen.findings.extend([
         Finding::error(
             Area::Nat,
@@ -238,6 +289,6 @@ fn behind_a_translated_address_the_name_has_to_lead_somewhere() {
     ]);
     let found = guide(&seen);
     assert_eq!(found.state_of("Address"), Some(State::Missing));
-    assert_eq!(found.state_of("PTR"), Some(State::Right));
+    assert_eq!(found.state_of("PTR"), Some(State::Waits));
     insta::assert_snapshot!(report(&found));
 }

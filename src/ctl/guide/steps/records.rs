@@ -1,23 +1,24 @@
 //! The steps about records in the DNS.
 
+mod translated;
+
 use std::net::IpAddr;
 
-use super::{Seen, first, of, step};
+use super::{Found, Seen, first, step};
 use crate::{
     agent::page::guide::{State, Step},
-    ctl::{
-        check::finding::{self, Area},
-        dns::{
-            check::Report,
-            diagnosis::{Finding, Severity},
-        },
+    ctl::dns::{
+        check::Report,
+        diagnosis::{Finding, Severity},
     },
     dns::{Data, reverse_name},
     mail::records::{Purpose, Record},
 };
 
-/// The mistakes that are none: others still see what was there before.
-const LATER: [&str; 2] = ["resolver-old", "servers-differ"];
+/// This may be so for good, where a zone is not transferred.
+const DIFFER: &str = "servers-differ";
+/// The mistakes that may be none: others still see what was there before.
+const LATER: [&str; 2] = ["resolver-old", DIFFER];
 /// Longer values cannot be typed from a screen.
 const TYPED: usize = 160;
 
@@ -40,11 +41,11 @@ const KINDS: [(&str, Is); 4] = [
 /// What is known of the records, in steps.
 pub(super) struct Steps {
     /// The addresses of the server's name.
-    pub(super) address: Step,
+    pub(super) address: Found,
     /// The names of its addresses.
-    pub(super) reverse: Step,
+    pub(super) reverse: Found,
     /// All others.
-    pub(super) others: Vec<Step>,
+    pub(super) others: Vec<Found>,
 }
 
 /// The steps about records.
@@ -54,18 +55,18 @@ pub(super) fn steps(seen: &Seen) -> Steps {
         Err(why) => return unknown(why),
     };
     let own = report.list.iter().any(|r| r.purpose == Purpose::Address);
-    let (address, reverse) = match own {
-        true => (
-            kind(seen, report, ADDRESS, |p| *p == Purpose::Address),
-            kind(seen, report, REVERSE, |p| *p == Purpose::Reverse),
-        ),
-        false => (translated(seen), names(seen)),
-    };
-    let mut others: Vec<Step> = Vec::new();
+    let mut address = kind(seen, report, ADDRESS, |p| *p == Purpose::Address);
+    let mut reverse = kind(seen, report, REVERSE, |p| *p == Purpose::Reverse);
+    if !own || seen.translated.is_some() {
+        let there = translated::address(seen, own);
+        reverse = merge(reverse, translated::reverse(seen, own, there.state));
+        address = merge(address, there);
+    }
+    let mut others: Vec<Found> = Vec::new();
     for (name, is) in KINDS {
         others.push(kind(seen, report, name, is));
     }
-    others.push(rest(report));
+    others.push(rest(report).into());
     Steps {
         address,
         reverse,
@@ -73,12 +74,23 @@ pub(super) fn steps(seen: &Seen) -> Steps {
     }
 }
 
-/// The steps where nothing could be compared.
+/// What two say about one step: it is as bad as the worse of them, which comes first.
+fn merge(found: Found, other: Step) -> Found {
+    let late = found.late && other.state == State::Right;
+    let (mut step, better) = match other.state > found.step.state {
+        true => (other, found.step),
+        false => (found.step, other),
+    };
+    step.items.extend(better.items);
+    Found { step, late }
+}
+
+/// The steps where nothing could be compared: why, is said once for all of them.
 fn unknown(why: &str) -> Steps {
-    let silent = |name| step(name, State::Unknown, Vec::new());
-    let mut others: Vec<Step> = KINDS.iter().map(|(name, _)| silent(name)).collect();
+    let silent = |name| Found::from(step(name, State::Unknown, Vec::new()));
+    let mut others: Vec<Found> = KINDS.iter().map(|(name, _)| silent(name)).collect();
     let item = format!("What the DNS shows is not known: {}", first(why));
-    others.push(step(SERVERS, State::Unknown, vec![item]));
+    others.push(step(SERVERS, State::Unknown, vec![item]).into());
     Steps {
         address: silent(ADDRESS),
         reverse: silent(REVERSE),
@@ -87,8 +99,9 @@ fn unknown(why: &str) -> Steps {
 }
 
 /// The step about one kind of records: as bad as the worst of them.
-fn kind(seen: &Seen, report: &Report, name: &str, is: Is) -> Step {
+fn kind(seen: &Seen, report: &Report, name: &str, is: Is) -> Found {
     let mut state = State::Right;
+    let mut differ = false;
     let mut items: Vec<String> = Vec::new();
     let mut long = 0;
     for record in report.list.iter().filter(|r| is(&r.purpose)) {
@@ -102,6 +115,13 @@ fn kind(seen: &Seen, report: &Report, name: &str, is: Is) -> Step {
             }
             State::Missing => missing(seen, report, name, record),
             State::Wrong => wrong(name, record, found),
+            State::Waits if found.is_some_and(|f| f.id == DIFFER) => {
+                differ = true;
+                format!(
+                    "{name} is published, and not yet seen everywhere: it comes; if it stays so: \
+                     'mailctl dns check'."
+                )
+            }
             State::Waits => format!("{name} is published, and not yet seen everywhere: it comes."),
             State::Unknown => format!("{name} is not known: nobody tells of {}.", record.owner),
         };
@@ -117,7 +137,10 @@ fn kind(seen: &Seen, report: &Report, name: &str, is: Is) -> Step {
              'mailctl dns show --format table'."
         ));
     }
-    step(name, state, items)
+    Found {
+        step: step(name, state, items),
+        late: state == State::Waits && !differ,
+    }
 }
 
 /// How a record is, and what was found about it.
@@ -201,55 +224,25 @@ fn rest(report: &Report) -> Step {
         let mut records = report.list.iter();
         records.any(|r| is_about(f, r) && is_of_a_kind(&r.purpose)) && f.id != "domain-missing"
     };
-    let errors = report
+    let errors: Vec<&Finding> = report
         .findings
         .iter()
-        .filter(|f| f.severity == Severity::Error && !told(f) && !LATER.contains(&f.id));
+        .filter(|f| f.severity == Severity::Error && !told(f) && !LATER.contains(&f.id))
+        .collect();
+    let known = errors.iter().any(|f| f.id != "zone-unknown");
+    let state = match (errors.is_empty(), known) {
+        (true, _) => State::Right,
+        (false, false) => State::Unknown,
+        (false, true) => State::Wrong,
+    };
     let items: Vec<String> = errors
+        .iter()
         .map(|f| format!("{} {}: {} {}", f.name, f.kind, f.text, f.fix))
         .collect();
-    let state = match items.is_empty() {
-        true => State::Right,
-        false => State::Wrong,
-    };
     step(SERVERS, state, items)
 }
 
 fn is_of_a_kind(purpose: &Purpose) -> bool {
     let addresses = matches!(purpose, Purpose::Address | Purpose::Reverse);
     addresses || KINDS.iter().any(|(_, is)| is(purpose))
-}
-
-/// The address where others translate it: whether the name leads anywhere.
-fn translated(seen: &Seen) -> Step {
-    let mut all = of(seen, Area::Nat);
-    match all.find(|f| f.id == "nat.name") {
-        Some(f) if f.state == finding::State::Ok => step(ADDRESS, State::Right, Vec::new()),
-        Some(f) if f.state.is_trouble() => {
-            let item = format!(
-                "Address: {} Publish an A record with the public address.",
-                first(&f.reason)
-            );
-            step(ADDRESS, State::Missing, vec![item])
-        }
-        _ => step(ADDRESS, State::Unknown, Vec::new()),
-    }
-}
-
-/// The names of addresses that others translate.
-fn names(seen: &Seen) -> Step {
-    let mut state = State::Right;
-    let mut items = Vec::new();
-    for found in of(seen, Area::Ptr) {
-        match found.state {
-            finding::State::Error => {
-                state = State::Wrong;
-                let todo = found.todo.as_deref().unwrap_or_default();
-                items.push(format!("PTR: {} {}", first(&found.reason), first(todo)));
-            }
-            finding::State::Unknown => state = state.max(State::Unknown),
-            finding::State::Ok | finding::State::Warning => {}
-        }
-    }
-    step(REVERSE, state, items)
 }
