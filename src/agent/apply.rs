@@ -135,6 +135,8 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
     let Some(mut wanted) = wanted::decide(found, origin, &kept)? else {
         return Ok(None);
     };
+    // also where a disk is refused: the page has to know what to offer
+    status.source = Some(wanted.source.clone());
     if wanted.refused.is_some() {
         complain(format_args!("{REFUSED}: {CARRIED_ON}"));
     }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::util::{run::Task, size::size};
 
 /// The columns that [`Device`] is made from.
-const COLUMNS: &str = "PATH,KNAME,LABEL,FSTYPE,PTTYPE,PARTLABEL,TYPE,PKNAME,SIZE,RO,MOUNTPOINTS";
+const COLUMNS: &str =
+    "PATH,KNAME,LABEL,FSTYPE,PTTYPE,PARTLABEL,TYPE,PKNAME,SIZE,LOG-SEC,RO,MOUNTPOINTS";
 
 /// A block device: a disk, a partition, or what stands on one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -38,6 +39,9 @@ pub struct Device {
     /// Its size in bytes; 0 of a device that has just gone.
     #[serde(deserialize_with = "or_nothing")]
     pub size: u64,
+    /// Bytes of a sector, as the device counts them.
+    #[serde(rename = "log-sec", default = "usual_sector")]
+    pub sector: u64,
     /// Whether it cannot be written.
     pub ro: bool,
     /// Where it is mounted; lsblk has one null for "nowhere".
@@ -78,6 +82,10 @@ impl Device {
     }
 }
 
+fn usual_sector() -> u64 {
+    512
+}
+
 /// Every block device there is.
 ///
 /// # Errors
@@ -113,7 +121,7 @@ pub(crate) mod tests {
        "blockdevices": [
           {"path":"/dev/sr0", "kname":"sr0", "label":"EZMAIL_BOOT", "fstype":"iso9660", "pttype":"dos", "type":"rom", "pkname":null, "size":250000000, "ro":false, "mountpoints":["/run/archiso/bootmnt"]},
           {"path":"/dev/loop0", "kname":"loop0", "label":null, "fstype":"squashfs", "pttype":null, "type":"loop", "pkname":null, "size":190000000, "ro":true, "mountpoints":["/run/archiso/airootfs"]},
-          {"path":"/dev/vda", "kname":"vda", "label":null, "fstype":null, "pttype":"gpt", "type":"disk", "pkname":null, "size":10000000000, "ro":false, "mountpoints":[null]},
+          {"path":"/dev/vda", "kname":"vda", "label":null, "fstype":null, "pttype":"gpt", "type":"disk", "pkname":null, "size":10000000000, "log-sec":512, "ro":false, "mountpoints":[null]},
           {"path":"/dev/vda1", "kname":"vda1", "label":"EFI", "fstype":"vfat", "pttype":"gpt", "type":"part", "pkname":"vda", "size":512000000, "ro":false, "mountpoints":[null]},
           {"path":"/dev/vda2", "kname":"vda2", "label":null, "fstype":"ext4", "pttype":"gpt", "type":"part", "pkname":"vda", "size":9000000000, "ro":false, "mountpoints":[null]},
           {"path":"/dev/vdb", "kname":"vdb", "label":"ezmail-state", "fstype":"ext4", "pttype":null, "type":"disk", "pkname":null, "size":1073741824, "ro":false, "mountpoints":["/var/lib/ezmail", "/var/vmail"]},

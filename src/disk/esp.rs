@@ -11,11 +11,14 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha512};
 
 use super::{
-    boot::{Boot, FOLDER},
+    boot::Boot,
     image::Image,
     layout::{Layout, SECTOR},
 };
-use crate::util::run::{Task, find_program};
+use crate::util::{
+    hash,
+    run::{Task, find_program},
+};
 
 /// The label of the file system.
 pub const LABEL: &str = "EZMAIL_DISK";
@@ -36,6 +39,37 @@ pub fn boot_code() -> Result<PathBuf> {
         "there is no gptmbr.bin of syslinux, which boots the disk by BIOS: install syslinux (Debian: \
          syslinux and syslinux-common)",
     )
+}
+
+/// What a file in it is made from.
+#[derive(Debug)]
+enum Source {
+    File(PathBuf),
+    Text(String),
+}
+
+/// All files that are copied into it, with their places in it.
+fn files(image: &Image, boot: &Boot) -> Result<Vec<(Source, String)>> {
+    let own = image.kernel_files().chain([image.root.as_str()]);
+    let mut files: Vec<(Source, String)> = own
+        .map(|path| (Source::File(image.tree.join(path)), boot.place(path)))
+        .collect();
+    for name in image.firmware()? {
+        let file = Source::File(image.firmware_file(&name));
+        files.push((file, format!("/EFI/BOOT/{name}")));
+    }
+    let texts = [
+        ("/loader/entries/ezmail.conf".to_owned(), boot.entry()),
+        (
+            "/loader/loader.conf".to_owned(),
+            Boot::loader_conf().to_owned(),
+        ),
+        ("/syslinux/syslinux.cfg".to_owned(), boot.syslinux()),
+        // by which the system finds its root file system
+        (format!("/{}", boot.search), String::new()),
+    ];
+    files.extend(texts.map(|(place, text)| (Source::Text(text), place)));
+    Ok(files)
 }
 
 /// The file system on a disk, or on a file in its place.
@@ -77,36 +111,33 @@ impl<'a> Esp<'a> {
     /// # Errors
     /// When a tool fails.
     pub fn fill(&self, image: &Image, boot: &Boot) -> Result<()> {
-        let mut folders = vec!["/EFI".to_owned(), "/EFI/BOOT".to_owned()];
-        folders.extend(["/loader", "/loader/entries", "/syslinux"].map(str::to_owned));
-        folders.push(format!("/{FOLDER}"));
-        let copied = image.kernel_files().chain([image.root.as_str()]);
-        let copied: Vec<(PathBuf, String)> = copied
-            .map(|path| (image.tree.join(path), boot.place(path)))
-            .collect();
-        for (_, place) in &copied {
-            let parents = place
-                .match_indices('/')
-                .map(|(at, _)| place[..at].to_owned());
-            for parent in parents.filter(|p| !p.is_empty()) {
-                if !folders.contains(&parent) {
-                    folders.push(parent);
+        let files = files(image, boot)?;
+        let mut folders: Vec<&str> = vec!["/syslinux"];
+        for (_, place) in &files {
+            for (at, _) in place.match_indices('/').filter(|(at, _)| *at > 0) {
+                if !folders.contains(&&place[..at]) {
+                    folders.push(&place[..at]);
                 }
             }
         }
         let mut command = self.mtool("mmd");
         command.args(folders.iter().map(|f| format!("::{f}")));
         Task::new("making folders to boot from", command).run()?;
-        for (file, place) in &copied {
-            self.copy(file, place)?;
+        for (source, place) in &files {
+            let mut command = self.mtool("mcopy");
+            match source {
+                Source::File(file) => {
+                    command.arg(file).arg(format!("::{place}"));
+                    Task::new(format!("copying {}", file.display()), command).run()?;
+                }
+                Source::Text(text) => {
+                    command.arg("-").arg(format!("::{place}"));
+                    let task = Task::new(format!("writing {place}"), command);
+                    task.input(text.as_str()).run()?;
+                }
+            }
         }
-        for name in image.firmware()? {
-            self.copy(&image.firmware_file(&name), &format!("/EFI/BOOT/{name}"))?;
-        }
-        self.text("/loader/entries/ezmail.conf", &boot.entry())?;
-        self.text("/loader/loader.conf", Boot::loader_conf())?;
-        self.text("/syslinux/syslinux.cfg", &boot.syslinux())?;
-        self.text(&format!("/{}", boot.search), "")
+        Ok(())
     }
 
     /// Makes it bootable by BIOS: its boot sector, and `ldlinux.sys` in its folder.
@@ -123,52 +154,39 @@ impl<'a> Esp<'a> {
         Task::new("installing syslinux", command).run()
     }
 
-    /// Reads all of it back: the root file system against the image's checksum of it, kernel,
-    /// initramfs and boot loaders against the image's files.
+    /// Reads all of it back: the root file system against the image's checksum of it, all else against
+    /// what it was copied from, and that syslinux has left its own.
     ///
     /// # Errors
     /// When anything differs, or cannot be read.
     pub fn check(&self, image: &Image, boot: &Boot) -> Result<()> {
-        let found = self.sum(&boot.place(&image.root))?;
-        if found != image.sum {
-            bail!(
-                "the root file system on {} is not that of the image: its SHA-512 is {found}, and \
-                 should be {}. The disk or the medium of the image is damaged; the disk was not made \
-                 bootable",
-                self.disk.display(),
-                image.sum
-            );
-        }
-        let kernel = image.kernel_files();
-        let mut pairs: Vec<(PathBuf, String)> = kernel
-            .map(|path| (image.tree.join(path), boot.place(path)))
-            .collect();
-        for name in image.firmware()? {
-            pairs.push((image.firmware_file(&name), format!("/EFI/BOOT/{name}")));
-        }
-        for (file, place) in pairs {
-            if crate::util::hash::sha512_file(&file)? != self.sum(&place)? {
+        let root = boot.place(&image.root);
+        for (source, place) in files(image, boot)? {
+            let found = self.sum(&place)?;
+            let wanted = match &source {
+                _ if place == root => image.sum.clone(),
+                Source::File(file) => hash::sha512_file(file)?,
+                Source::Text(text) => hex::encode(Sha512::digest(text)),
+            };
+            if found != wanted {
                 bail!(
-                    "{place} on {} is not what was copied: the disk is damaged, and was not made \
+                    "{place} on {} is not that of the image: its SHA-512 is {found}, and should be \
+                     {wanted}. The disk or the medium of the image is damaged; the disk was not made \
                      bootable",
                     self.disk.display()
                 );
             }
         }
+        let nothing = hex::encode(Sha512::digest(""));
+        for place in ["/syslinux/ldlinux.sys", "/syslinux/ldlinux.c32"] {
+            if self.sum(place)? == nothing {
+                bail!(
+                    "{place} on {} is empty: the disk is damaged",
+                    self.disk.display()
+                );
+            }
+        }
         Ok(())
-    }
-
-    fn copy(&self, file: &Path, place: &str) -> Result<()> {
-        let mut command = self.mtool("mcopy");
-        command.arg(file).arg(format!("::{place}"));
-        Task::new(format!("copying {}", file.display()), command).run()
-    }
-
-    fn text(&self, place: &str, text: &str) -> Result<()> {
-        let mut command = self.mtool("mcopy");
-        command.arg("-").arg(format!("::{place}"));
-        let task = Task::new(format!("writing {place}"), command);
-        task.input(text).run()
     }
 
     /// SHA-512 of a file in it, in hexadecimal digits.
@@ -203,5 +221,60 @@ impl<'a> Esp<'a> {
         command.arg("-i");
         command.arg(format!("{}@@{}", self.disk.display(), self.start));
         command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::disk::{image::test_tree, raw::Disk};
+
+    #[test]
+    fn each_damaged_file_is_found_on_the_disk_itself() {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
+        let path = folder.path().join("disk.raw");
+        fs::File::create(&path).unwrap().set_len(2 << 30).unwrap();
+        let image = Image::read(tree.path()).unwrap();
+        let boot = Boot::new(&image, "0123456789abcdef");
+        let layout = Layout::new(2 << 30, image.size().unwrap(), "the disk").unwrap();
+        let esp = Esp::new(&path, &layout);
+        esp.make("01234567").unwrap();
+        esp.fill(&image, &boot).unwrap();
+        let error = format!("{:#}", esp.check(&image, &boot).unwrap_err());
+        assert!(error.contains("ldlinux.sys"), "{error}");
+        esp.syslinux().unwrap();
+        esp.check(&image, &boot).unwrap();
+
+        let disk = Disk::open(&path, true).unwrap();
+        let files = files(&image, &boot).unwrap();
+        let mut damaged = 0;
+        for (source, place) in &files {
+            let bytes = match source {
+                Source::File(file) => fs::read(file).unwrap(),
+                Source::Text(text) => text.clone().into_bytes(),
+            };
+            // where its first bytes lie in the file system
+            let head = &bytes[..bytes.len().min(512)];
+            let start = layout.boot.start;
+            let area = disk.read(start, 8 << 20).unwrap();
+            let found = area.chunks(512).position(|sector| sector.starts_with(head));
+            let Some(sector) = found.filter(|_| !head.is_empty()) else {
+                continue;
+            };
+            let at = start + 512 * sector as u64;
+            disk.write(at, &[head[0] ^ 1]).unwrap();
+            let error = format!("{:#}", esp.check(&image, &boot).unwrap_err());
+            assert!(
+                error.starts_with(&format!("{place} on ")),
+                "{place}: {error}"
+            );
+            disk.write(at, &head[..1]).unwrap();
+            damaged += 1;
+        }
+        // all but the empty one
+        assert_eq!(damaged, files.len() - 1);
+        esp.check(&image, &boot).unwrap();
     }
 }

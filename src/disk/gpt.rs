@@ -78,13 +78,17 @@ impl Table {
     /// # Errors
     /// When the disk cannot be read.
     pub fn read(disk: &Disk) -> Result<Option<Self>> {
+        let [first, second] = Self::copies(disk)?;
+        Ok(first.or(second))
+    }
+
+    /// Both copies of the table on a disk; `None` for one that is not there, or damaged.
+    ///
+    /// # Errors
+    /// When the disk cannot be read.
+    pub fn copies(disk: &Disk) -> Result<[Option<Self>; 2]> {
         let last = (disk.size() / SECTOR).saturating_sub(1);
-        for sector in [1, last] {
-            if let Some(table) = Self::at(disk, sector)? {
-                return Ok(Some(table));
-            }
-        }
-        Ok(None)
+        Ok([Self::at(disk, 1)?, Self::at(disk, last)?])
     }
 
     fn at(disk: &Disk, sector: u64) -> Result<Option<Self>> {
@@ -121,6 +125,13 @@ impl Table {
         let entry = &self.entries[number * ENTRY..];
         let range = get(entry, 32) * SECTOR..(get(entry, 40) + 1) * SECTOR;
         Some((number as u32 + 1, range))
+    }
+
+    /// The first byte of the partition that comes next behind `place`, if there is one.
+    pub fn next(&self, place: u64) -> Option<u64> {
+        let used = self.entries.chunks(ENTRY).filter(|e| e[..16] != [0; 16]);
+        let starts = used.map(|entry| get(entry, 32).saturating_mul(SECTOR));
+        starts.filter(|start| *start > place).min()
     }
 
     /// The same table with another end of the partition `number`, in bytes.
@@ -290,6 +301,9 @@ mod tests {
         let (number, range) = table.find("ezmail-state").unwrap();
         assert_eq!((number, range), (3, 9 * MIB..63 * MIB));
         assert_eq!(table.find("ezmail"), None);
+        assert_eq!(table.next(MIB), Some(8 * MIB));
+        assert_eq!(table.next(9 * MIB), None);
+        assert_eq!(Table::copies(&disk).unwrap(), [Some(table.clone()), None]);
         let longer = table.with_end(3, 100 * MIB);
         assert_eq!(longer.find("ezmail-state").unwrap().1, 9 * MIB..100 * MIB);
     }

@@ -26,6 +26,30 @@ pub struct Grown {
     pub before: u64,
 }
 
+/// Writes the first copy of the table anew where only the second is whole; whether it had to.
+///
+/// # Errors
+/// When the disk cannot be read or written.
+pub fn mend(disk: &Disk) -> Result<bool> {
+    let [None, Some(table)] = Table::copies(disk)? else {
+        return Ok(false);
+    };
+    if table.find(STATE).is_none() {
+        return Ok(false);
+    }
+    write_first(&table, disk)?;
+    Ok(true)
+}
+
+/// The first copy of the table, and the protective partition before it, which spans all of the disk;
+/// the boot code stays.
+fn write_first(table: &Table, disk: &Disk) -> Result<()> {
+    table.write_primary(disk)?;
+    let sector = disk.read(0, SECTOR as usize)?;
+    disk.write(0, &first_sector(&sector[..440], disk.size())?)?;
+    disk.sync()
+}
+
 /// Grows the partition of the state over what is free behind it; `None` if nothing is. The kernel has
 /// to be told.
 ///
@@ -38,18 +62,15 @@ pub fn grow(disk: &Disk) -> Result<Option<Grown>> {
     let Some((number, range)) = table.find(STATE) else {
         return Ok(None);
     };
-    let end = layout::end(disk.size());
+    // somebody may have made a partition in what was free
+    let free = table.next(range.start).map_or(u64::MAX, |n| n / MIB * MIB);
+    let end = layout::end(disk.size()).min(free);
     if end < range.end + MIB {
         return Ok(None);
     }
     let table = table.with_end(number, end);
     table.write_backup(disk)?;
-    table.write_primary(disk)?;
-    // its protective partition spans all of the disk; the boot code stays
-    let sector = disk.read(0, SECTOR as usize)?;
-    let code = &sector[..440];
-    disk.write(0, &first_sector(code, disk.size())?)?;
-    disk.sync()?;
+    write_first(&table, disk)?;
     Ok(Some(Grown {
         number,
         start: range.start,
@@ -90,5 +111,36 @@ mod tests {
             disk.read(458, 4).unwrap(),
             (128 * 2048 - 1_u32).to_le_bytes()
         );
+        // the first sectors are lost
+        assert!(!mend(&disk).unwrap());
+        let table = Table::read(&disk).unwrap();
+        disk.zero(446..34 * SECTOR).unwrap();
+        assert!(mend(&disk).unwrap());
+        assert_eq!(Table::copies(&disk).unwrap(), [table.clone(), table]);
+        assert_eq!(disk.read(0, 4).unwrap(), b"code");
+        assert_eq!(disk.read(510, 2).unwrap(), [0x55, 0xaa]);
+    }
+
+    #[test]
+    fn what_stands_behind_it_is_not_grown_over() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(128 * MIB).unwrap();
+        let disk = Disk::open(file.path(), true).unwrap();
+        let table = |other: std::ops::Range<u64>| {
+            let parts = [
+                (Kind::Linux, STATE, 9 * MIB..20 * MIB),
+                (Kind::Linux, "somebody's", other),
+            ];
+            let table = Table::new(&parts).unwrap();
+            table.write_backup(&disk).unwrap();
+            table.write_primary(&disk).unwrap();
+        };
+        table(20 * MIB..30 * MIB);
+        assert_eq!(grow(&disk).unwrap(), None);
+        table(40 * MIB..50 * MIB);
+        assert_eq!(grow(&disk).unwrap().unwrap().length, 31 * MIB);
+        // in front of it, it is in nobody's way
+        table(2 * MIB..8 * MIB);
+        assert_eq!(grow(&disk).unwrap().unwrap().length, 118 * MIB);
     }
 }

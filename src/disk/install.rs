@@ -92,6 +92,16 @@ pub fn run(install: &Install, tell: &dyn Fn(&str)) -> Result<()> {
     tell("making the disk bootable");
     table.write_backup(&disk)?;
     table.write_primary(&disk)?;
+    disk.forget()?;
+    if Table::copies(&disk)?
+        .iter()
+        .any(|copy| copy.as_ref() != Some(&table))
+    {
+        bail!(
+            "{} does not keep its partition table: the disk is damaged",
+            install.name
+        );
+    }
     disk.write(0, &first)?;
     disk.sync().context("making the disk bootable")?;
     INSTALLING.clear(&disk)
@@ -165,26 +175,28 @@ mod tests {
         ]);
         let list = Task::new("listing", command).output().unwrap();
         let search = regex::Regex::new("ezmail-[0-9a-f]{32}").unwrap();
-        insta::assert_snapshot!(search.replace(&list, "ezmail-ID"), @r"
+        let mut files: Vec<&str> = list.lines().collect();
+        files.sort_unstable();
+        insta::assert_snapshot!(search.replace(&files.join("\n"), "ezmail-ID"), @r"
         ::/EFI/
-        ::/loader/
-        ::/syslinux/
-        ::/image-1/
-        ::/ezmail-ID
         ::/EFI/BOOT/
         ::/EFI/BOOT/BOOTx64.EFI
-        ::/loader/entries/
-        ::/loader/loader.conf
-        ::/loader/entries/ezmail.conf
-        ::/syslinux/syslinux.cfg
-        ::/syslinux/ldlinux.sys
-        ::/syslinux/ldlinux.c32
+        ::/ezmail-ID
+        ::/image-1/
         ::/image-1/boot/
-        ::/image-1/x86_64/
         ::/image-1/boot/x86_64/
-        ::/image-1/boot/x86_64/vmlinuz-linux
         ::/image-1/boot/x86_64/initramfs-linux.img
+        ::/image-1/boot/x86_64/vmlinuz-linux
+        ::/image-1/x86_64/
         ::/image-1/x86_64/airootfs.sfs
+        ::/loader/
+        ::/loader/entries/
+        ::/loader/entries/ezmail.conf
+        ::/loader/loader.conf
+        ::/syslinux/
+        ::/syslinux/ldlinux.c32
+        ::/syslinux/ldlinux.sys
+        ::/syslinux/syslinux.cfg
         ");
         // a second time, over it
         install(&path, tree.path()).unwrap();
@@ -198,8 +210,11 @@ mod tests {
         let error = format!("{:#}", install(&path, tree.path()).unwrap_err());
         let disk = Disk::open(&path, false).unwrap();
         assert!(
-            error.contains("the disk or the medium of the image is damaged")
-                || error.contains("The disk or the medium"),
+            error.starts_with("/image-1/x86_64/airootfs.sfs on "),
+            "{error}"
+        );
+        assert!(
+            error.contains("The disk or the medium of the image is damaged"),
             "{error}"
         );
         assert_eq!(disk.read(0, 512).unwrap(), [0; 512]);

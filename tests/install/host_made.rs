@@ -9,11 +9,14 @@ use ezmail::{
 
 use crate::{
     Drives, KEYS, Medium, SIZE, Start, World, answers_to_install, assert_is_there, assert_layout,
-    assert_table, disk::Disk, takes_mail, wait_until_up, world::appliance::iso,
+    assert_table,
+    disk::Disk,
+    takes_mail, wait_until_up,
+    world::appliance::{Appliance, iso},
 };
 
 /// Makes a disk of [`SIZE`] with a server on it.
-fn make(world: &World, name: &str) -> Disk {
+pub fn make(world: &World, name: &str) -> Disk {
     let answers = world.folder().join("for-the-disk.toml");
     files::write(&answers, answers_to_install(world, ""), 0o600).unwrap();
     let path = world.folder().join(name);
@@ -25,7 +28,8 @@ fn make(world: &World, name: &str) -> Disk {
     Disk::of(path)
 }
 
-fn start<'a>(world: &'a World, disk: &'a Disk, firmware: Firmware) -> Start<'a> {
+/// Boots it alone.
+pub fn start<'a>(world: &'a World, disk: &'a Disk, firmware: Firmware) -> Start<'a> {
     Start {
         world,
         disk,
@@ -47,16 +51,23 @@ fn bios_a_raw_disk_on_a_larger_one_grows_and_takes_mail() {
     let machine = start(&world, &disk, Firmware::Bios).boot();
     wait_until_up(&machine, &world, Medium::Disk);
     assert_layout(&machine);
-    let script = "df --output=size -B1 /var/lib/ezmail | tail -n 1; \
-                  echo $(($(cat /sys/class/block/vda3/size) * 512))";
-    let sizes = machine.run(script).unwrap();
-    let sizes: Vec<u64> = sizes.lines().map(|n| n.trim().parse().unwrap()).collect();
-    assert!(sizes[1] > SIZE / 2, "{sizes:?}");
-    assert!(sizes[0] > sizes[1] / 10 * 9, "{sizes:?}");
+    assert_takes_all_of(&machine, SIZE + SIZE / 2);
     world.publish(&machine.records().unwrap()).unwrap();
     takes_mail(&world, "on-a-raw-disk");
     machine.power_off().unwrap();
     assert_table(&disk);
+}
+
+/// Partition and file system of the state have all of a disk of so many bytes, but for what is before
+/// them.
+pub fn assert_takes_all_of(machine: &Appliance, disk: u64) {
+    let script = "df --output=size -B1 /var/lib/ezmail | tail -n 1; \
+                  echo $(($(cat /sys/class/block/vda3/size) * 512))";
+    let sizes = machine.run(script).unwrap();
+    let sizes: Vec<u64> = sizes.lines().map(|n| n.trim().parse().unwrap()).collect();
+    // 1 GiB for two images, and a little
+    assert!(sizes[1] > disk - (1030 << 20), "{sizes:?} of {disk}");
+    assert!(sizes[0] > sizes[1] / 10 * 9, "{sizes:?} of {disk}");
 }
 
 /// One disk for both firmwares, as when it is moved to another machine.

@@ -10,6 +10,7 @@
 #[path = "../world/mod.rs"]
 mod world;
 
+mod damaged;
 #[path = "../state/disk.rs"]
 #[allow(dead_code, reason = "shared with the tests of the state volume")]
 mod disk;

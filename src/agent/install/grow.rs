@@ -1,4 +1,4 @@
-//! Lets the partition of the state take all of a disk that has become larger.
+//! Lets the partition of the state take all of a disk that has become larger, and mends its table.
 
 use std::process::Command;
 
@@ -10,16 +10,24 @@ use crate::{
     util::{run::Task, size::size},
 };
 
-/// Grows the partition on one disk: what was done, if there was something to do.
+/// Mends the table of one disk and grows the partition on it: what was done, a line each.
 ///
 /// # Errors
 /// When the disk cannot be written, or the kernel does not take the new size.
-pub fn run(on: &Installed) -> Result<Option<String>> {
+pub fn run(on: &Installed) -> Result<Vec<String>> {
+    let mut done = Vec::new();
     if on.disk.ro {
-        return Ok(None);
+        return Ok(done);
     }
-    let Some(grown) = grow::grow(&Disk::open(&on.disk.path, true)?)? else {
-        return Ok(None);
+    let disk = Disk::open(&on.disk.path, true)?;
+    if grow::mend(&disk)? {
+        done.push(format!(
+            "the first copy of the partition table of {} was damaged, and was written anew",
+            on.disk.path.display()
+        ));
+    }
+    let Some(grown) = grow::grow(&disk)? else {
+        return Ok(done);
     };
     let mut command = Command::new("partx");
     command.args(["--update", "--nr", &grown.number.to_string()]);
@@ -28,10 +36,11 @@ pub fn run(on: &Installed) -> Result<Option<String>> {
     let mut settle = Command::new("udevadm");
     settle.args(["settle", "--timeout=30"]);
     Task::new("waiting for the disks", settle).run()?;
-    Ok(Some(format!(
+    done.push(format!(
         "the partition of the state on {} has {} now, and had {}",
         on.disk.path.display(),
         size(grown.length),
         size(grown.before)
-    )))
+    ));
+    Ok(done)
 }

@@ -47,6 +47,28 @@ pub fn own(devices: &[Device]) -> Option<Installed<'_>> {
     })
 }
 
+/// Without the state volumes of other installed disks than the booted one: whose they are, is known.
+pub fn of_this_server(devices: Vec<Device>) -> Vec<Device> {
+    let Some(on) = booted(&devices) else {
+        return devices;
+    };
+    let own = on.disk.name.clone();
+    let others = all(&devices).into_iter().filter(|on| on.disk.name != own);
+    let others: Vec<String> = others.map(|on| on.state.name.clone()).collect();
+    let mut devices = devices;
+    devices.retain(|device| !others.contains(&device.name));
+    devices
+}
+
+/// `/dev/sda and /dev/sdb`
+pub fn listed(all: &[Installed]) -> String {
+    let paths: Vec<String> = all
+        .iter()
+        .map(|on| on.disk.path.display().to_string())
+        .collect();
+    paths.join(" and ")
+}
+
 fn on<'a>(disk: &'a Device, devices: &'a [Device]) -> Option<Installed<'a>> {
     let part = |name: &str| {
         devices.iter().find(|d| {
@@ -74,6 +96,7 @@ pub(crate) fn test_devices() -> Vec<Device> {
         kind: "disk".into(),
         pkname: None,
         size: 10_000_000_000,
+        sector: 512,
         ro: false,
         mountpoints: vec![None],
     };
@@ -96,6 +119,19 @@ pub(crate) fn test_devices() -> Vec<Device> {
     ]
 }
 
+/// The same as on another disk, `/dev/vdb`.
+#[cfg(test)]
+pub(crate) fn test_copy(devices: &[Device]) -> Vec<Device> {
+    let other = |text: &str| text.replace("vda", "vdb");
+    let copy = devices.iter().cloned().map(|mut device| {
+        device.path = other(&device.path.display().to_string()).into();
+        device.name = other(&device.name);
+        device.pkname = device.pkname.as_deref().map(other);
+        device
+    });
+    copy.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,15 +147,17 @@ mod tests {
         assert_eq!(booted(&installed), None);
         assert_eq!(own(&installed).unwrap().disk.name, "vda");
         let mut both = installed.clone();
-        both.extend(installed.iter().cloned().map(|mut device| {
-            device.name = device.name.replace("vda", "vdb");
-            device.pkname = device.pkname.map(|name| name.replace("vda", "vdb"));
-            device
-        }));
+        both.extend(test_copy(&installed));
         assert_eq!(all(&both).len(), 2);
         assert_eq!(own(&both), None);
         both[4].mountpoints = vec![Some(MEDIUM.to_owned())];
         assert_eq!(own(&both).unwrap().disk.name, "vdb");
+        assert_eq!(listed(&all(&both)), "/dev/vda and /dev/vdb");
+        // and the other's mail is not this server's
+        let ours = of_this_server(both.clone());
+        assert_eq!(listed(&all(&ours)), "/dev/vdb");
+        assert_eq!(ours.len(), both.len() - 1);
+        assert_eq!(of_this_server(installed.clone()), installed);
         installed.remove(1);
         assert!(all(&installed).is_empty());
     }

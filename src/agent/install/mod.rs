@@ -10,7 +10,7 @@ pub mod grow;
 pub mod installed;
 pub mod run;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -18,7 +18,7 @@ use super::{
     block::{self, Device},
     console::{complain, say},
     paths::Paths,
-    state::{self, State},
+    state::{self, State, choose::Named},
 };
 use crate::answers::{Answers, model};
 use installed::Installed;
@@ -31,36 +31,66 @@ enum Next<'a> {
     /// A state volume is created on the device that the answers name.
     Create(&'a model::State),
     /// It is created on the partition that an installation has made for it.
-    Own(Device),
+    Own(Box<Device>),
     /// The server is installed to this device, which is there.
-    Install(&'a model::Install, std::path::PathBuf),
+    Install(&'a model::Install, PathBuf),
 }
 
 /// Decides. The device that the answers name is waited for.
 ///
 /// # Errors
-/// When it is not there, or the devices cannot be listed.
+/// When it is not there, the server is on another disk already, or the devices cannot be listed.
 fn next(answers: &Answers) -> Result<Next<'_>> {
     if let Some(wanted) = &answers.state {
         return Ok(Next::Create(wanted));
     }
     let devices = block::list()?;
     if let Some(on) = installed::booted(&devices) {
-        return Ok(Next::Own(on.state.clone()));
+        return Ok(Next::Own(Box::new(on.state.clone())));
     }
     let Some(wanted) = &answers.install else {
-        // the ISO of a server whose disk was made on a host
-        return Ok(match installed::own(&devices) {
-            Some(on) => Next::Own(on.state.clone()),
-            None => Next::Memory,
-        });
+        return not_named(&devices);
     };
-    let path = state::wait_for(&wanted.device, "install")?;
-    let all = installed::all(&devices);
-    Ok(match all.iter().find(|on| on.disk.is_at(&path)) {
-        Some(on) => Next::Own(on.state.clone()),
-        None => Next::Install(wanted, path),
+    let name = Named {
+        name: &wanted.device,
+        table: "install",
+    };
+    let path = state::wait_for(name)?;
+    named(wanted, path, &block::list()?)
+}
+
+/// The ISO, and answers that name no disk: that of a server whose disk was made on a host, if it is
+/// there.
+fn not_named(devices: &[Device]) -> Result<Next<'static>> {
+    Ok(match &installed::all(devices)[..] {
+        [] => Next::Memory,
+        [on] => Next::Own(Box::new(on.state.clone())),
+        several => bail!(
+            "the server is installed on {}, and none of them was booted: detach all but one, or boot \
+             from it",
+            installed::listed(several)
+        ),
     })
+}
+
+/// The ISO, and answers that name the disk at `path`.
+fn named<'a>(wanted: &'a model::Install, path: PathBuf, devices: &[Device]) -> Result<Next<'a>> {
+    let all = installed::all(devices);
+    if let Some(on) = all.iter().find(|on| on.disk.is_at(&path)) {
+        return Ok(Next::Own(Box::new(on.state.clone())));
+    }
+    // the kernel may have named the disks in another order than at the last start
+    if !all.is_empty() {
+        bail!(
+            "the server is installed on {} already, and `[install]` names {}, which is another disk; \
+             nothing was changed. Detach this ISO, and the disk is booted; to install to {}, detach \
+             the other disk first",
+            installed::listed(&all),
+            wanted.device,
+            wanted.device
+        );
+    }
+    Ok(Next::Install(wanted, path))
 }
 
 /// What was done for the state of a server that had none.
@@ -77,7 +107,15 @@ pub enum Done {
 /// # Errors
 /// When the device is not there, holds something else, or cannot be written.
 pub fn first(answers: &Answers, paths: &Paths) -> Result<Done> {
-    Ok(Done::State(match next(answers)? {
+    let next = next(answers)?;
+    // a disk that came late may have the state volume
+    if !matches!(next, Next::Create(_))
+        && let Some(state) = state::open_existing(paths)?
+    {
+        check(answers, &state)?;
+        return Ok(Done::State(Some(state)));
+    }
+    Ok(Done::State(match next {
         Next::Memory => None,
         Next::Create(wanted) => Some(state::create(wanted, paths)?),
         Next::Own(device) => {
@@ -100,8 +138,9 @@ pub fn look() -> Result<()> {
     let devices = block::list()?;
     if let Some(on) = installed::own(&devices) {
         match grow::run(&on) {
-            Ok(Some(done)) => say(format_args!("ezmail: {done}")),
-            Ok(None) => {}
+            Ok(done) => done
+                .iter()
+                .for_each(|line| say(format_args!("ezmail: {line}"))),
             // the mail that is there matters more
             Err(error) => complain(format_args!("the state volume does not grow: {error:#}")),
         }
@@ -121,7 +160,7 @@ pub fn check(answers: &Answers, state: &State) -> Result<()> {
     let Some(wanted) = &answers.install else {
         return Ok(());
     };
-    let devices = block::list()?;
+    let devices = installed::of_this_server(block::list()?);
     elsewhere(wanted, &state.device, &installed::all(&devices))
 }
 
@@ -168,6 +207,28 @@ mod tests {
         elsewhere(&wanted, Path::new("/dev/vda3"), &all).unwrap();
         let error = elsewhere(&wanted, Path::new("/dev/vdb"), &all).unwrap_err();
         insta::assert_snapshot!(error, @"the state volume of this server is /dev/vdb, and `[install]` makes one of its own on /dev/vda: write `[state]` in its place. To move to an installed disk, make a backup, and install with `[restore]` and without this volume");
+    }
+
+    #[test]
+    fn a_disk_that_is_not_the_servers_is_not_installed_to() {
+        let wanted = model::Install {
+            device: "/dev/sda".into(),
+            wipe: true,
+        };
+        let mut devices = test_devices();
+        devices[0].mountpoints = vec![None];
+        let error = named(&wanted, "/dev/sda".into(), &devices).unwrap_err();
+        insta::assert_snapshot!(error, @"the server is installed on /dev/vda already, and `[install]` names /dev/sda, which is another disk; nothing was changed. Detach this ISO, and the disk is booted; to install to /dev/sda, detach the other disk first");
+        let own = named(&wanted, "/dev/vda".into(), &devices).unwrap();
+        assert_eq!(own, Next::Own(Box::new(devices[2].clone())));
+        let install = named(&wanted, "/dev/sda".into(), &devices[3..]).unwrap();
+        assert_eq!(install, Next::Install(&wanted, "/dev/sda".into()));
+
+        assert_eq!(not_named(&devices).unwrap(), own);
+        assert_eq!(not_named(&[]).unwrap(), Next::Memory);
+        devices.extend(installed::test_copy(&devices));
+        let error = not_named(&devices).unwrap_err();
+        insta::assert_snapshot!(error, @"the server is installed on /dev/vda and /dev/vdb, and none of them was booted: detach all but one, or boot from it");
     }
 
     #[test]

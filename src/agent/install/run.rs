@@ -18,10 +18,12 @@ use crate::{
     },
     answers::{Answers, container::Content, model, reserved},
     disk::{
-        esp,
+        STATE, esp,
+        gpt::Table,
         image::Image,
         install::{self, Install},
-        mark::INSTALLING,
+        layout::SECTOR,
+        mark::{self, INSTALLING},
         raw::Disk,
     },
     util::{files, run::Task},
@@ -62,8 +64,16 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
         show(device, line);
         say(format_args!("ezmail: install: {line}"));
     });
-    files::remove_file(Path::new(DOING))?;
-    done?;
+    if let Err(error) = files::remove_file(Path::new(DOING)) {
+        complain(format_args!("{error:#}"));
+    }
+    done.with_context(|| {
+        format!(
+            "the installation to {} was broken off: nothing boots from that disk now, and what was on \
+             it is gone; the next start of this ISO installs to it anew",
+            device.path.display()
+        )
+    })?;
     say(format_args!(
         "ezmail: installed; restarting from {}",
         device.path.display()
@@ -113,6 +123,16 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
         }
         create::never_a_state_volume(part)?;
     }
+    if device.sector != SECTOR {
+        bail!(
+            "{name} has sectors of {} bytes, and the server can be installed only to a disk with sectors \
+             of {SECTOR}; nothing was changed. Have it run from memory with its state on this disk: \
+             write `[state]` in place of `[install]`",
+            device.sector
+        );
+    }
+    let disk = Disk::open(&device.path, false)?;
+    never_a_server(&disk, name)?;
     if wipe {
         return Ok(());
     }
@@ -120,10 +140,30 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
         bail!(choose::not_blank(name, &what));
     }
     // an installation that was broken off has left data, and no table
-    match INSTALLING.is_on(&Disk::open(&device.path, false)?)? {
+    match INSTALLING.is_on(&disk)? {
         true => Ok(()),
         false => blank::check(device, name),
     }
+}
+
+/// Refuses a disk whose table has the partition of a state volume, though the kernel may not see it:
+/// the first copy of a table can be damaged while all behind it is whole. A partition on which no
+/// state volume was made yet has no mail.
+fn never_a_server(disk: &Disk, name: Named) -> Result<()> {
+    let tables = Table::copies(disk)?;
+    for (_, range) in tables.iter().flatten().filter_map(|t| t.find(STATE)) {
+        let there = range.start + mark::BLOCK as u64 <= disk.size();
+        if there && mark::fresh(range.start).is_on(disk)? {
+            continue;
+        }
+        bail!(
+            "{name} has an installed server on it, with its mail, and is not erased; nothing was changed. \
+             If it does not boot, its partition table is damaged: detach this ISO and try, or look with \
+             'sgdisk --verify'. To give its mail up, run 'wipefs --all' and then write zeros over \
+             the disk's first and last MiB"
+        );
+    }
+    Ok(())
 }
 
 fn kind(device: &Device) -> &str {
@@ -136,7 +176,7 @@ fn kind(device: &Device) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::block::tests::devices;
+    use crate::{agent::block::tests::devices, disk::gpt::Kind};
 
     const NAME: Named<'_> = Named {
         name: "/dev/vda",
@@ -176,6 +216,43 @@ mod tests {
             .to_string();
         let error = error.replace(&other.path.display().to_string(), "/dev/vda");
         insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) is not blank: /dev/vda (gpt partition table, 67.1 MB); nothing was changed. Name a blank device, or let the server erase this one with `wipe = true` in `[install]`");
+    }
+
+    #[test]
+    fn a_server_behind_a_damaged_table_is_not_erased() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = disk(folder.path());
+        let raw = Disk::open(&device.path, true).unwrap();
+        let parts = [(Kind::Linux, STATE, 8 << 20..63 << 20)];
+        let table = Table::new(&parts).unwrap();
+        // the first copy is lost, and lsblk sees no partition
+        table.write_backup(&raw).unwrap();
+        mark::fresh(8 << 20).set(&raw).unwrap();
+        may_be_written(&device, &[], NAME, true).unwrap();
+        raw.write(8 << 20, &[1; 4096]).unwrap();
+        INSTALLING.set(&raw).unwrap();
+        for wipe in [true, false] {
+            let error = may_be_written(&device, &[], NAME, wipe).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .contains("is not erased; nothing was changed"),
+                "{error}"
+            );
+        }
+        let error = may_be_written(&device, &[], NAME, true).unwrap_err();
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) has an installed server on it, with its mail, and is not erased; nothing was changed. If it does not boot, its partition table is damaged: detach this ISO and try, or look with 'sgdisk --verify'. To give its mail up, run 'wipefs --all' and then write zeros over the disk's first and last MiB");
+    }
+
+    #[test]
+    fn other_sectors_than_of_512_bytes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device {
+            sector: 4096,
+            ..disk(folder.path())
+        };
+        let error = may_be_written(&device, &[], NAME, true).unwrap_err();
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) has sectors of 4096 bytes, and the server can be installed only to a disk with sectors of 512; nothing was changed. Have it run from memory with its state on this disk: write `[state]` in place of `[install]`");
     }
 
     #[test]

@@ -32,6 +32,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     block::{self, Device},
+    install::installed,
     paths::Paths,
     status::StepStatus,
 };
@@ -76,7 +77,7 @@ impl State {
 /// # Errors
 /// When there are several, or the one there is cannot be checked, mounted or read.
 pub fn open_existing(paths: &Paths) -> Result<Option<State>> {
-    let devices = block::list()?;
+    let devices = installed::of_this_server(block::list()?);
     match choose::labelled(&devices)? {
         Some(device) => volume::open(device, paths).map(Some),
         None => Ok(None),
@@ -91,19 +92,16 @@ pub fn open_existing(paths: &Paths) -> Result<Option<State>> {
 /// # Errors
 /// When the device is not there, holds something and may not be wiped, or cannot be written.
 pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
-    let path = wait_for(&wanted.device, "state")?;
-    // it may have come late, and then be the state volume
-    let mut settle = Command::new("udevadm");
-    settle.args(["settle", "--timeout=30"]);
-    Task::new("waiting for the disks", settle).run()?;
-    let devices = block::list()?;
-    if let Some(device) = choose::labelled(&devices)? {
-        return volume::open(device, paths);
-    }
     let name = Named {
         name: &wanted.device,
         table: "state",
     };
+    let path = wait_for(name)?;
+    // it may have come late, and then be the state volume
+    let devices = installed::of_this_server(block::list()?);
+    if let Some(device) = choose::labelled(&devices)? {
+        return volume::open(device, paths);
+    }
     let device = choose::named(&path, name, &devices)?;
     let erase = wanted.wipe || create::is_unfinished(device)?;
     if !erase {
@@ -140,17 +138,22 @@ pub fn create_installed(device: &Device, devices: &[Device], paths: &Paths) -> R
     create_on(device, devices, true, paths)
 }
 
-/// The node behind the name in a table of the answers, which may be a link such as
-/// `/dev/disk/by-id/...`. It is waited for.
+/// The node behind the name in the answers, which may be a link such as `/dev/disk/by-id/...`. It is
+/// waited for, and until what is on it is known.
 ///
 /// # Errors
 /// When it does not appear.
-pub fn wait_for(name: &str, table: &str) -> Result<PathBuf> {
-    let device = Path::new(name);
+pub fn wait_for(name: Named) -> Result<PathBuf> {
+    let device = Path::new(name.name);
     let deadline = Instant::now() + PATIENCE;
     loop {
         match device.canonicalize() {
-            Ok(path) => return Ok(path),
+            Ok(path) => {
+                let mut settle = Command::new("udevadm");
+                settle.args(["settle", "--timeout=30"]);
+                Task::new("waiting for the disks", settle).run()?;
+                return Ok(path);
+            }
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(500)),
             Err(e) => {
                 let known: Vec<String> = block::list()?
@@ -160,8 +163,7 @@ pub fn wait_for(name: &str, table: &str) -> Result<PathBuf> {
                     .collect();
                 return Err(e).with_context(|| {
                     format!(
-                        "there is no state volume, and no device {name} to create it on \
-                         ({table}.device in the answers); there are: {}",
+                        "there is no state volume, and {name} is not there; there are: {}",
                         known.join(", ")
                     )
                 });

@@ -75,6 +75,13 @@ pub fn run(args: &DiskArgs) -> Result<ExitCode> {
     let Some(checked) = &loaded.answers else {
         bail!("the answers are not right, so nothing was made:\n\n{report}");
     };
+    if let Some(state) = &checked.state {
+        bail!(
+            "the disk has its own state volume, and {} wants one on {}: remove `[state]` from the answers",
+            args.answers.display(),
+            state.device
+        );
+    }
     if loaded.report.warnings() > 0 {
         eprintln!("{report}\n");
     }
