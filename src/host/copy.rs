@@ -14,8 +14,21 @@ use crate::util::files;
 /// # Errors
 /// When something cannot be read or written; the message names it.
 pub fn tree(from: &Path, to: &Path) -> Result<()> {
+    tree_without(from, to, None)
+}
+
+/// As [`tree`], but for what is below the path `without` in it.
+///
+/// # Errors
+/// When something cannot be read or written; the message names it.
+pub fn tree_without(from: &Path, to: &Path, without: Option<&str>) -> Result<()> {
     folder(to)?;
-    for entry in walkdir::WalkDir::new(from).min_depth(1).sort_by_file_name() {
+    let without = without.map(|path| from.join(path));
+    let walk = walkdir::WalkDir::new(from).min_depth(1).sort_by_file_name();
+    for entry in walk
+        .into_iter()
+        .filter_entry(|entry| Some(entry.path()) != without.as_deref())
+    {
         let entry = entry.with_context(|| format!("reading {}", from.display()))?;
         let target = to.join(entry.path().strip_prefix(from)?);
         let what = || format!("copying {} to {}", entry.path().display(), target.display());

@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use super::makepkg;
 use crate::util::{files, run::Task, sandbox::Sandbox};
 
 /// Which signatures a repository must carry (`SigLevel` of pacman.conf(5)).
@@ -89,7 +90,10 @@ impl Pacman {
     /// error carries what pacman said.
     pub fn install(&self, root: &Path, packages: &[String], log: &Path) -> Result<()> {
         self.run_in(
-            &Sandbox::beside(root).network(self.needs_network()),
+            // what is kept does not depend on the time of one build
+            &Sandbox::beside(root)
+                .network(self.needs_network())
+                .env("SOURCE_DATE_EPOCH", makepkg::PACKAGE_EPOCH.to_string()),
             root,
             root,
             |words| {

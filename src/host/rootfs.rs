@@ -18,6 +18,10 @@ use super::{
 };
 use crate::util::{files, hash};
 
+/// What of the overlay no package's scriptlet or hook reads, and is changed most: the templates. A root
+/// that has all else is kept from build to build.
+pub const LATE: &str = "usr/share/ezmail";
+
 /// What was installed.
 #[derive(Debug)]
 pub struct Installed {
@@ -27,21 +31,30 @@ pub struct Installed {
     pub records: Vec<Record>,
 }
 
-/// Fills the empty folder `root`: overlay, permissions, packages, version files.
+/// Fills the empty folder `root` with the overlay and the packages, whose scriptlets and hooks see it:
+/// all of it but [`LATE`].
 ///
 /// # Errors
 /// When a package is not to be had, or the overlay does not fit into the root.
-pub fn install(
-    def: &ProfileDef,
-    pacman: &Pacman,
-    root: &Path,
-    base: Base,
-    log: &Path,
-) -> Result<Installed> {
-    copy::tree(&def.folder.join("airootfs"), root)?;
+pub fn install(def: &ProfileDef, pacman: &Pacman, root: &Path, log: &Path) -> Result<()> {
+    let overlay = def.folder.join("airootfs");
+    copy::tree_without(&overlay, root, Some(LATE))?;
     give_to_root(root)?;
     permissions(def, root)?;
-    pacman.install(root, &def.packages, log)?;
+    pacman.install(root, &def.packages, log)
+}
+
+/// Puts the rest of the overlay and the version files into a root that [`install`] has filled.
+///
+/// # Errors
+/// When something cannot be written, or the package database of the root cannot be read.
+pub fn finish(def: &ProfileDef, pacman: &Pacman, root: &Path, base: Base) -> Result<Installed> {
+    let late = def.folder.join("airootfs").join(LATE);
+    if late.exists() {
+        let to = root.join(LATE);
+        copy::tree(&late, &to)?;
+        give_to_root(&to)?;
+    }
     let packages = pacman::query(root)?;
     version_files(root, base)?;
     Installed::new(packages, pacman, root)
@@ -82,6 +95,11 @@ fn give_to_root(root: &Path) -> Result<()> {
 /// Applies `file_permissions` to what the overlay brought.
 fn permissions(def: &ProfileDef, root: &Path) -> Result<()> {
     for (path, value) in &def.file_permissions {
+        if Path::new(path.trim_start_matches('/')).starts_with(LATE) {
+            bail!(
+                "file_permissions of '{path}' in profiledef.sh: modes below /{LATE} are the usual"
+            );
+        }
         let (owner, group, mode) = parse_permission(value)
             .with_context(|| format!("file_permissions of '{path}' in profiledef.sh"))?;
         let target = root.join(path.trim_start_matches('/'));

@@ -132,11 +132,28 @@ impl Key {
     /// # Errors
     /// When the folder or a file in it cannot be read.
     pub fn add_tree(&mut self, label: &str, folder: &Path) -> Result<&mut Self> {
+        self.add_tree_without(label, folder, None)
+    }
+
+    /// As [`Self::add_tree`], but for what is below the path `without` in it.
+    ///
+    /// # Errors
+    /// When the folder or a file in it cannot be read.
+    pub fn add_tree_without(
+        &mut self,
+        label: &str,
+        folder: &Path,
+        without: Option<&str>,
+    ) -> Result<&mut Self> {
         use std::os::unix::fs::PermissionsExt;
         self.add("tree", label);
-        for entry in walkdir::WalkDir::new(folder)
+        let without = without.map(|path| folder.join(path));
+        let walk = walkdir::WalkDir::new(folder)
             .sort_by_file_name()
-            .min_depth(1)
+            .min_depth(1);
+        for entry in walk
+            .into_iter()
+            .filter_entry(|entry| Some(entry.path()) != without.as_deref())
         {
             let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
             let name = entry

@@ -184,12 +184,7 @@ impl Sandbox {
         command.args(["--", "sh", "-c", &self.script(), "sandbox"]);
         command.arg(self.root.as_deref().unwrap_or(Path::new("/")));
         if let Some(Overlay { lower, upper, work }) = &self.lower {
-            // in a user namespace overlayfs keeps its marks in user.* attributes
-            command.arg(if of_host {
-                "noatime"
-            } else {
-                "noatime,userxattr"
-            });
+            command.arg(overlay_options(of_host));
             command.arg(lower).arg(upper).arg(work);
         }
         for path in &self.copies {
@@ -276,6 +271,30 @@ impl Sandbox {
         }
         lines.push(format!("{enter} \"$@\""));
         lines.join("\n")
+    }
+}
+
+/// The command that lays `lower`, which is never written, under the folder `at`: changes go to `upper`,
+/// and `work` is an empty folder on the same file system (overlayfs). For a process in a mount namespace
+/// of its own.
+pub fn mount_overlay(lower: &Path, upper: &Path, work: &Path, at: &Path) -> Command {
+    let mut options = OsString::from(overlay_options(!in_user_namespace()));
+    for (name, path) in [("lowerdir", lower), ("upperdir", upper), ("workdir", work)] {
+        options.push(format!(",{name}="));
+        options.push(path);
+    }
+    let mut command = Command::new("mount");
+    command.args(["-t", "overlay", "-o"]).arg(options);
+    command.arg("overlay").arg(at);
+    command
+}
+
+/// `of_host`: for root of the host itself.
+fn overlay_options(of_host: bool) -> &'static str {
+    match of_host {
+        true => "noatime",
+        // in a user namespace overlayfs keeps its marks in user.* attributes
+        false => "noatime,userxattr",
     }
 }
 

@@ -90,7 +90,7 @@ fn kill_after(desk: &Desk, after: Duration) -> bool {
 
 /// Takes away what earlier builds made here.
 fn forget(desk: &Desk) {
-    let made = ["packages/encpipe", "packages/ezmail", "build-root"];
+    let made = ["packages/encpipe", "packages/ezmail", "build-root", "root"];
     let made = made.map(|name| desk.cache().join(name));
     for path in made.into_iter().chain([desk.path().join("out")]) {
         if path.exists() {

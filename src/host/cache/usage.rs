@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::util::{files, lock};
 
 /// The folders of a cache: nothing else in it is ours to delete.
-const FOLDERS: [&str; 11] = [
+const FOLDERS: [&str; 12] = [
     "apt",
     "base",
     "build-root",
@@ -22,6 +22,7 @@ const FOLDERS: [&str; 11] = [
     "packages",
     "pacman",
     "programs",
+    "root",
     "sources",
     "srcinfo",
     "work",

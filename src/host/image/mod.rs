@@ -4,6 +4,7 @@ pub(super) mod efi;
 mod extras;
 mod mkarchiso;
 mod native;
+mod root;
 pub(super) mod tree;
 pub(super) mod xorriso;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use xshell::{Shell, cmd};
 
-use super::{Request, STAGE, efi, tree, xorriso};
+use super::{Request, STAGE, efi, root::Root, tree, xorriso};
 use crate::{
     host::{
         profile::ProfileDef,
@@ -23,23 +23,20 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let epoch = request.project.epoch;
     let progress = &request.project.progress;
     progress.expect(STAGE, 5);
-    let root = work.join("airootfs");
-    files::create_dir_all(&root)?;
-    let running = progress.start(STAGE, "installing the root file system", Some(log));
-    let installed = rootfs::install(request.def, request.pacman, &root, request.base, log)?;
-    running.done(format!("{} packages", installed.packages.len()));
+    let (layered, installed) = Root::new(request, work, log)?;
+    let root = layered.path();
 
     let running = progress.start(STAGE, "cleaning and scanning for secrets", None);
     let iso = work.join("iso");
     let tree = tree::Tree {
         def: request.def,
-        root: &root,
+        root,
         iso: &iso,
         epoch,
     };
     tree.write(&installed.packages, request.base)?;
-    rootfs::clean(&root, epoch)?;
-    secrets::scan(&root)?;
+    rootfs::clean(root, epoch)?;
+    secrets::scan(root)?;
     running.done("none found");
 
     let folder = iso.join(&request.def.install_dir).join("x86_64");
@@ -47,13 +44,13 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let target = folder.join("airootfs.sfs");
     let running = progress.start(STAGE, "compressing the root file system", None);
     running.watch(&target, None);
-    let bytes = squashfs(request.def, &root, &target, epoch, log)?;
+    let bytes = squashfs(request.def, root, &target, epoch, log)?;
     running.done(size(bytes));
 
     let running = progress.start(STAGE, "writing the ISO", None);
     running.watch(new, Some(size_of(&iso)?));
     tree.settle_times()?;
-    let efi = efi::write(request.def, &root, &iso, work, epoch, log)?;
+    let efi = efi::write(request.def, root, &iso, work, epoch, log)?;
     xorriso::write(request.def, &iso, &efi, new, epoch, log)?;
     running.done(size(new.metadata().context("reading the ISO")?.len()));
     Ok(installed)

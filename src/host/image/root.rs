@@ -1,0 +1,150 @@
+//! The image's root file system in two layers: what the packages make of it, which is kept from build to
+//! build, and over that what a build changes. Installing packages is what takes longest but for
+//! compressing, and a new template changes none.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+use super::{Request, STAGE};
+use crate::{
+    host::rootfs::{self, Installed, LATE},
+    util::{files, hash::Key, run::Task, sandbox},
+};
+
+const STEP: &str = "root";
+
+/// A root that may be written to; what it stands on stays as it was. It is there for this process and
+/// those that it starts, until it is dropped.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+}
+
+impl Root {
+    /// Makes the root in the folder `work`, over the kept one of the same packages if there is one.
+    ///
+    /// # Errors
+    /// When a package is not to be had, or the layers cannot be mounted.
+    pub fn new(request: &Request, work: &Path, log: &Path) -> Result<(Self, Installed)> {
+        let Request { project, def, .. } = request;
+        let running = project
+            .progress
+            .start(STAGE, "installing the root file system", Some(log));
+        let (lower, made) = project.cache.entry(STEP, &key(request)?, |root| {
+            let begun = SystemTime::now();
+            rootfs::install(def, request.pacman, root, log)?;
+            postdate(root, begun)
+        })?;
+        let [path, upper, scratch] = ["airootfs", "upper", "overlay"].map(|name| work.join(name));
+        for folder in [&path, &upper, &scratch] {
+            files::create_dir_all(folder)?;
+        }
+        let command = sandbox::mount_overlay(&lower, &upper, &scratch, &path);
+        Task::new("laying the root file system over the kept one", command)
+            .log(log)
+            .run()?;
+        let root = Self { path };
+        let installed = rootfs::finish(def, request.pacman, &root.path, request.base)?;
+        let count = installed.packages.len();
+        running.done(match made {
+            true => format!("{count} packages"),
+            false => format!("{count} packages, those of the last build"),
+        });
+        Ok((root, installed))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        let mut command = Command::new("umount");
+        command.arg(&self.path);
+        // it ends with this process in any case, and the scratch folder is swept by the next
+        if let Err(error) = Task::new("unmounting the root file system", command).run() {
+            eprintln!("ezmail: {error:#}");
+        }
+    }
+}
+
+/// A time that is later than that of any image: 2100-01-01.
+const LATER: i64 = 4_102_444_800;
+
+/// Gives what is newer than `begun` a time that lies behind every image's: mksquashfs(1) gives that the
+/// image's own, by `SOURCE_DATE_EPOCH`. So an image does not show when its kept root was made.
+fn postdate(root: &Path, begun: SystemTime) -> Result<()> {
+    // file systems round
+    let begun = begun - Duration::from_secs(2);
+    let time = Timespec {
+        tv_sec: LATER,
+        tv_nsec: 0,
+    };
+    let times = Timestamps {
+        last_access: time,
+        last_modification: time,
+    };
+    for entry in walkdir::WalkDir::new(root) {
+        let entry = entry.context("walking the root file system")?;
+        let what = || format!("setting the time of {}", entry.path().display());
+        if entry
+            .metadata()
+            .map_err(Into::into)
+            .and_then(|m| m.modified())
+            .with_context(what)?
+            >= begun
+        {
+            utimensat(CWD, entry.path(), &times, AtFlags::SYMLINK_NOFOLLOW).with_context(what)?;
+        }
+    }
+    Ok(())
+}
+
+/// Hash of all that the kept root is made from.
+fn key(request: &Request) -> Result<String> {
+    let Request { def, ready, .. } = request;
+    let mut key = Key::new(STEP, 1);
+    key.add("base", &ready.key)
+        .add("packages", def.packages.join("\n"))
+        .add("permissions", format!("{:?}", def.file_permissions))
+        .add_tree_without("overlay", &def.folder.join("airootfs"), Some(LATE))?;
+    for built in request.built {
+        key.add(&built.prepared.name, &built.key);
+    }
+    Ok(key.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_the_clock_dates_is_dated_later_and_what_packages_date_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("new")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.join("link")).unwrap();
+        fs::write(root.join("old"), "").unwrap();
+        rootfs::set_mtime(&root.join("old"), 1_000_000_000).unwrap();
+        postdate(&root, SystemTime::now()).unwrap();
+        let seconds = |name: &str| {
+            let time = root.join(name).symlink_metadata().unwrap().modified();
+            let time = time.unwrap().duration_since(SystemTime::UNIX_EPOCH);
+            time.unwrap().as_secs()
+        };
+        for new in ["", "new", "link"] {
+            assert_eq!(seconds(new), LATER as u64, "{new}");
+        }
+        assert_eq!(seconds("old"), 1_000_000_000);
+    }
+}
