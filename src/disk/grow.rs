@@ -82,7 +82,7 @@ pub fn grow(disk: &Disk) -> Result<Option<Grown>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::gpt::Kind;
+    use crate::disk::{gpt::Kind, raw::broken};
 
     #[test]
     fn the_state_takes_what_is_new() {
@@ -119,6 +119,37 @@ mod tests {
         assert_eq!(Table::copies(&disk).unwrap(), [table.clone(), table]);
         assert_eq!(disk.read(0, 4).unwrap(), b"code");
         assert_eq!(disk.read(510, 2).unwrap(), [0x55, 0xaa]);
+    }
+
+    #[test]
+    fn broken_off_at_any_write_one_of_the_tables_is_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let old = 9 * MIB..layout::end(64 * MIB);
+        let new = 9 * MIB..layout::end(128 * MIB);
+        let mut ends = Vec::new();
+        for writes in 0.. {
+            file.as_file().set_len(64 * MIB).unwrap();
+            let disk = Disk::open(file.path(), true).unwrap();
+            let table = Table::new(&[(Kind::Linux, STATE, old.clone())]).unwrap();
+            table.write_backup(&disk).unwrap();
+            table.write_primary(&disk).unwrap();
+            file.as_file().set_len(128 * MIB).unwrap();
+            let disk = Disk::open(file.path(), true).unwrap();
+            let ended = broken::off_after(writes, || grow(&disk));
+            let table = Table::read(&disk).unwrap().unwrap();
+            let (_, range) = table.find(STATE).unwrap();
+            assert!(range == old || range == new, "{writes}: {range:?}");
+            ends.push(range.end);
+            // and the next start completes it
+            grow(&disk).unwrap();
+            let table = Table::read(&disk).unwrap().unwrap();
+            assert_eq!(table.find(STATE).unwrap().1, new);
+            if ended.is_ok() {
+                break;
+            }
+        }
+        assert_eq!(ends.first(), Some(&old.end));
+        assert_eq!(ends.last(), Some(&new.end));
     }
 
     #[test]

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::{
         answers::reserved,
-        disk::{esp, image::test_tree},
+        disk::{esp, image::test_tree, raw::broken},
         util::run::Task,
     };
 
@@ -220,6 +220,37 @@ mod tests {
         assert_eq!(disk.read(0, 512).unwrap(), [0; 512]);
         assert!(INSTALLING.is_on(&disk).unwrap());
         assert_eq!(Table::read(&disk).unwrap(), None);
+    }
+
+    #[test]
+    fn broken_off_at_any_write_it_boots_or_is_installed_to_anew() {
+        let (folder, tree) = (tempfile::tempdir().unwrap(), test_tree());
+        let mut boots = Vec::new();
+        for writes in 0.. {
+            let path = blank(folder.path(), 2 << 30);
+            let before = Disk::open(&path, true).unwrap();
+            // somebody's, who has let it be erased
+            before.write(0, &[7; 4096]).unwrap();
+            let ended = broken::off_after(writes, || install(&path, tree.path()));
+            let disk = Disk::open(&path, false).unwrap();
+            let boot = disk.read(510, 2).unwrap() == [0x55, 0xaa];
+            if boot {
+                let copies = Table::copies(&disk).unwrap();
+                assert!(copies[0].is_some() && copies[0] == copies[1], "{writes}");
+            }
+            boots.push(boot);
+            if ended.is_ok() {
+                assert!(!INSTALLING.is_on(&disk).unwrap());
+                break;
+            }
+            let begun = INSTALLING.is_on(&disk).unwrap();
+            let untouched = disk.read(0, 4096).unwrap() == [7; 4096];
+            assert!(begun || untouched, "{writes}");
+        }
+        // all but the last two, which set the first sector and take the note away
+        let (not, last) = boots.split_at(boots.len() - 2);
+        assert!(not.len() > 8 && !not.contains(&true), "{boots:?}");
+        assert_eq!(last, [true, true]);
     }
 
     #[test]

@@ -63,6 +63,8 @@ impl Disk {
     /// # Errors
     /// When the disk fails.
     pub fn write(&self, place: u64, bytes: &[u8]) -> Result<()> {
+        #[cfg(test)]
+        broken::off()?;
         let written = self.file.write_all_at(bytes, place);
         written.with_context(|| format!("writing to {}", self.path.display()))
     }
@@ -103,5 +105,34 @@ impl Disk {
         self.sync()?;
         fadvise(&self.file, 0, None, Advice::DontNeed)
             .with_context(|| format!("reading {} anew", self.path.display()))
+    }
+}
+
+/// Writing that is broken off, as by a cut of power.
+#[cfg(test)]
+pub(crate) mod broken {
+    use std::cell::Cell;
+
+    use anyhow::{Result, bail};
+
+    thread_local! {
+        static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// Runs something in which no write succeeds after the first `writes`.
+    pub(crate) fn off_after<T>(writes: usize, run: impl FnOnce() -> T) -> T {
+        LEFT.set(Some(writes));
+        let result = run();
+        LEFT.set(None);
+        result
+    }
+
+    pub(super) fn off() -> Result<()> {
+        match LEFT.get() {
+            Some(0) => bail!("the power is off"),
+            Some(left) => LEFT.set(Some(left - 1)),
+            None => {}
+        }
+        Ok(())
     }
 }
