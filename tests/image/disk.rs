@@ -9,7 +9,19 @@ use std::{
 
 use crate::built::iso;
 
-const ANSWERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/good/small.toml");
+/// Answers with a `[state]`, for an image.
+const WITH_STATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answers/good/small.toml");
+/// The same without, in the test's folder.
+const ANSWERS: &str = "answers.toml";
+
+/// A folder with [`ANSWERS`].
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let text = fs::read_to_string(WITH_STATE).unwrap();
+    let (text, _) = text.split_once("[state]").unwrap();
+    fs::write(folder.path().join(ANSWERS), text).unwrap();
+    folder
+}
 
 fn ezmail(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ezmail"))
@@ -34,7 +46,7 @@ fn run(program: &str, arguments: &[&str], folder: &Path) -> String {
 
 #[test]
 fn a_disk_is_one_for_every_tool_that_reads_disks() {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = folder();
     let here = folder.path();
     let iso = iso();
     let made = ezmail(&[ANSWERS, iso.to_str().unwrap(), "-o", "disk.raw"], here);
@@ -75,12 +87,12 @@ fn a_disk_is_one_for_every_tool_that_reads_disks() {
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .collect();
-    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left.len(), 4, "{left:?}");
 }
 
 #[test]
 fn what_cannot_be_a_disk_is_refused() {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = folder();
     let here = folder.path();
     fs::write(here.join("other.iso"), [0; 64 * 1024]).unwrap();
     fs::write(here.join("bad.toml"), "hostname = \"x\"\n").unwrap();
@@ -100,10 +112,12 @@ fn what_cannot_be_a_disk_is_refused() {
     ezmail: disk: unpacking the image
     ezmail: disk.raw is too small to install to: it has 1.07 GB, 1.61 GB is the least
     ");
+    let refused = said(&[WITH_STATE, iso, "-o", "disk.raw"]);
+    insta::assert_snapshot!(refused.replace(env!("CARGO_MANIFEST_DIR"), "."), @"ezmail: the disk has its own state volume, and ./tests/answers/good/small.toml wants one on /dev/vda: remove `[state]` from the answers");
     assert!(said(&["bad.toml", iso, "-o", "disk.raw"]).contains("nothing was made"));
     let left: Vec<_> = fs::read_dir(here)
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .collect();
-    assert_eq!(left.len(), 2, "{left:?}");
+    assert_eq!(left.len(), 3, "{left:?}");
 }
