@@ -9,18 +9,11 @@ use std::{
 
 use crate::desk::Desk;
 
-#[test]
-fn a_build_that_is_killed_ends_well() {
-    killed_at(3);
-}
+/// How often the build is killed.
+const MOMENTS: u32 = 10;
 
 #[test]
 fn full_a_build_that_is_killed_ten_times_ends_well() {
-    killed_at(10);
-}
-
-/// A build is killed at so many moments, and then makes the ISO of one that nobody disturbed.
-fn killed_at(moments: u32) {
     let whole = Desk::new();
     let time = |desk: &Desk| {
         let start = Instant::now();
@@ -36,8 +29,8 @@ fn killed_at(moments: u32) {
     let mut killed = 0;
     // moments by a fixed seed, from all over the build
     let mut state = 2_463_534_242_u32;
-    for moment in 0..3 * moments {
-        if killed == moments {
+    for moment in 0..3 * MOMENTS {
+        if killed == MOMENTS {
             break;
         }
         // every other build goes on from what the last one left
@@ -62,7 +55,7 @@ fn killed_at(moments: u32) {
         from_nothing.as_secs_f64(),
         from_packages.as_secs_f64()
     );
-    assert_eq!(killed, moments, "the build was there to be killed");
+    assert_eq!(killed, MOMENTS, "the build was there to be killed");
 
     let output = desk.run(&["build", "--quiet"]);
     assert!(output.status.success(), "{output:?}");
