@@ -1,6 +1,6 @@
 //! A server is lost with its disk, and comes back from its backup on another machine: three users,
-//! two domains, a thousand messages with flags and folders, and mail that keeps arriving while the
-//! backup is made.
+//! two domains, messages with flags and folders, and mail that keeps arriving while the backup is made.
+//! The test whose name begins with `full_` has a thousand messages, the other a fifth of them.
 
 // clippy.toml allows it in tests, but takes only functions marked #[test] for such
 #![allow(clippy::unwrap_used)]
@@ -74,7 +74,17 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn a_server_that_is_lost_comes_back_from_its_backup() {
-    let world = World::new("disaster").unwrap();
+    is_lost_and_comes_back("disaster", 5);
+}
+
+#[test]
+fn full_a_server_with_a_thousand_messages_comes_back_from_its_backup() {
+    is_lost_and_comes_back("disaster-full", 1);
+}
+
+/// With one message of so many in the world of that name.
+fn is_lost_and_comes_back(name: &str, share: u32) {
+    let world = World::new(name).unwrap();
     let sshd = Sshd::start(&world).unwrap();
     let disk = Disk::blank(world.folder());
     let text = all_answers(&world, &sshd).unwrap();
@@ -88,8 +98,8 @@ fn a_server_that_is_lost_comes_back_from_its_backup() {
         &format!("echo '{}' | mailctl user passwd {}", changed.1, changed.0),
     );
     let people = [changed, BOB, people::CAROL].map(|login| Person { login });
-    let filled = people::fill(&world, &people, 1);
-    assert_eq!(filled, people::MESSAGES);
+    let filled = people::fill(&world, &people, share);
+    assert_eq!(filled, people::MESSAGES / u64::from(share));
 
     let lost = thread::scope(|scope| lose(scope, &world, machine, &people));
     assert!(lost.accepted.len() >= 6, "{:?}", lost.accepted);

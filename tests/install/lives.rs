@@ -88,7 +88,7 @@ fn full_bios_a_disk_with_data_is_refused_then_erased_installed_to_and_booted_in_
 /// A blank disk is passed over once, and booted then. The machine is started anew: restarted by itself, it
 /// once hung before its firmware showed anything; the test of the form restarts.
 #[test]
-fn uefi_a_blank_disk_is_installed_to_and_then_booted() {
+fn full_uefi_a_blank_disk_is_installed_to_and_then_booted() {
     let world = World::new("install-uefi").unwrap();
     let disk = Disk::sized(world.folder(), SIZE);
     let answers = answers_to_install(&world, "");
