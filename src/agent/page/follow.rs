@@ -17,7 +17,9 @@ use crate::{
     wizard::server::was_opened,
 };
 
-/// How long a page may be old: what starts is looked at more often.
+/// How long a page may be old: what starts is looked at more often, and a server that runs seldom, since
+/// each look starts some programs, and nobody is at most consoles. Enter looks at once.
+const READY: Duration = Duration::from_secs(30);
 const CALM: Duration = Duration::from_secs(10);
 const STARTING: Duration = Duration::from_secs(5);
 
@@ -85,6 +87,7 @@ fn wait(terminal: &Terminal, state: State) -> Result<Woken> {
             Ok(Woken::Time)
         }
         State::Starting | State::Unknown => terminal.keys.wait(STARTING),
+        State::Ready => terminal.keys.wait(READY),
         _ => terminal.keys.wait(CALM),
     }
 }
