@@ -50,7 +50,7 @@ use world::{
 };
 
 /// How long a message may take from one end to the other, in an emulated machine.
-const ARRIVAL: Duration = Duration::from_secs(180);
+const ARRIVAL: Duration = Duration::from_secs(420);
 
 /// How long a sender outside repeats what is refused for the time being.
 const PATIENCE: Duration = Duration::from_secs(480);
