@@ -20,7 +20,7 @@ use super::{
     status,
     status::{Outcome, Status},
     target::Target,
-    wanted::{self, Origin},
+    wanted::{self, Origin, Wanted},
 };
 use crate::util::{files, lock};
 
@@ -118,42 +118,31 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         state = state::open_existing(&paths)?;
         note(state.as_ref(), status);
     }
-    if !options.dry_run {
-        // before anything of the state is read
-        restore::go_on(target, &paths, place && !options.kept)?;
-    }
-    format::check_in(target, &paths)?;
-    let kept = Kept::read(target, &paths)?;
-    let origin = match options.answers {
-        Some(_) => Origin::Hand,
-        None => Origin::Outside,
-    };
-    let found = match options.kept {
-        true => Ok(None),
-        false => find(options),
-    };
-    let Some(mut wanted) = wanted::decide(found, origin, &kept)? else {
-        return Ok(None);
-    };
-    // also where a disk is refused: the page has to know what to offer
-    status.source = Some(wanted.source.clone());
-    if wanted.refused.is_some() {
-        complain(format_args!("{REFUSED}: {CARRIED_ON}"));
-    }
-    if place {
-        match &state {
-            None => match install::first(&wanted.answers, &paths)? {
-                Done::State(state) => note(state.as_ref(), status),
-                Done::Restarts => return Ok(Some(Applied::Installed)),
-            },
-            Some(state) => {
-                if let Err(error) = install::check(&wanted.answers, state) {
-                    wanted = wanted.instead(error, &kept)?;
-                    complain(format_args!("{REFUSED}: {CARRIED_ON}"));
-                }
-            }
+    let (mut wanted, kept) = loop {
+        let Some((mut wanted, kept)) = decide(options, target, &paths, status)? else {
+            return Ok(None);
+        };
+        if !place {
+            break (wanted, kept);
         }
-    }
+        if let Some(state) = &state {
+            if let Err(error) = install::check(&wanted.answers, state) {
+                wanted = wanted.instead(error, &kept)?;
+                complain(format_args!("{REFUSED}: {CARRIED_ON}"));
+            }
+            break (wanted, kept);
+        }
+        let made = match install::first(&wanted.answers, &paths)? {
+            Done::State(made) => made,
+            Done::Restarts => return Ok(Some(Applied::Installed)),
+        };
+        note(made.as_ref(), status);
+        match made {
+            // its disk has come late, and the answers that it keeps were not asked
+            Some(late) if !late.new => state = Some(late),
+            _ => break (wanted, kept),
+        }
+    };
     let restored = restore::at_first_boot(options, target, &paths, &wanted, &kept)?;
     status.steps.extend(restored);
     if let Err(error) = execute(options, target, &paths, &wanted, status) {
@@ -169,6 +158,39 @@ fn apply(options: &Options, target: &Target, status: &mut Status) -> Result<Opti
         Some(error) => Err(error.context(CARRIED_ON)),
         None => Ok(Some(Applied::All)),
     }
+}
+
+/// The answers to apply, and those that the state volume keeps, where it is in place. `None` if there
+/// are none.
+fn decide(
+    options: &Options,
+    target: &Target,
+    paths: &Paths,
+    status: &mut Status,
+) -> Result<Option<(Wanted, Kept)>> {
+    if !options.dry_run {
+        // before anything of the state is read
+        restore::go_on(target, paths, target.is_live() && !options.kept)?;
+    }
+    format::check_in(target, paths)?;
+    let kept = Kept::read(target, paths)?;
+    let origin = match options.answers {
+        Some(_) => Origin::Hand,
+        None => Origin::Outside,
+    };
+    let found = match options.kept {
+        true => Ok(None),
+        false => find(options),
+    };
+    let Some(wanted) = wanted::decide(found, origin, &kept)? else {
+        return Ok(None);
+    };
+    // also where a disk is refused: the page has to know what to offer
+    status.source = Some(wanted.source.clone());
+    if wanted.refused.is_some() {
+        complain(format_args!("{REFUSED}: {CARRIED_ON}"));
+    }
+    Ok(Some((wanted, kept)))
 }
 
 /// Said at once; what is wrong with them comes at the end, where it is not scrolled away.

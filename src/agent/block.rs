@@ -12,7 +12,7 @@ use crate::util::{run::Task, size::size};
 
 /// The columns that [`Device`] is made from.
 const COLUMNS: &str =
-    "PATH,KNAME,LABEL,FSTYPE,PTTYPE,PARTLABEL,TYPE,PKNAME,SIZE,LOG-SEC,RO,MOUNTPOINTS";
+    "PATH,KNAME,LABEL,FSTYPE,PTTYPE,PARTLABEL,PARTUUID,TYPE,PKNAME,SIZE,LOG-SEC,RO,MOUNTPOINTS";
 
 /// A block device: a disk, a partition, or what stands on one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +31,9 @@ pub struct Device {
     /// The name that a partition has in its table.
     #[serde(default)]
     pub partlabel: Option<String>,
+    /// The identifier that a partition has in its table; a copy of a disk has the same.
+    #[serde(default)]
+    pub partuuid: Option<String>,
     /// `disk`, `part`, `rom`, `loop`, ...
     #[serde(rename = "type")]
     pub kind: String,

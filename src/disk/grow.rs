@@ -26,19 +26,44 @@ pub struct Grown {
     pub before: u64,
 }
 
-/// Writes the first copy of the table anew where only the second is whole; whether it had to.
+/// Whether [`mend`] or [`grow`] has anything to do. A disk that is opened for writing and closed has its
+/// partitions looked at anew by udev, beside whoever uses them.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn is_due(disk: &Disk) -> Result<bool> {
+    Ok(damaged(disk)?.is_some() || larger(disk)?.is_some())
+}
+
+/// Writes the copy of the table anew that is damaged, where the other is whole: which it was, `first`
+/// or `second`.
 ///
 /// # Errors
 /// When the disk cannot be read or written.
-pub fn mend(disk: &Disk) -> Result<bool> {
-    let [None, Some(table)] = Table::copies(disk)? else {
-        return Ok(false);
+pub fn mend(disk: &Disk) -> Result<Option<&'static str>> {
+    let Some((which, table)) = damaged(disk)? else {
+        return Ok(None);
     };
-    if table.find(STATE).is_none() {
-        return Ok(false);
+    if which == SECOND {
+        table.write_backup(disk)?;
     }
+    // in either case: it says where the other one is
     write_first(&table, disk)?;
-    Ok(true)
+    Ok(Some(which))
+}
+
+const FIRST: &str = "first";
+const SECOND: &str = "second";
+
+/// The copy that is damaged, and the table.
+fn damaged(disk: &Disk) -> Result<Option<(&'static str, Table)>> {
+    let (which, table) = match Table::copies(disk)? {
+        [None, Some(table)] => (FIRST, table),
+        // the end of a disk that has become larger has none yet
+        [Some(table), None] if larger(disk)?.is_none() => (SECOND, table),
+        _ => return Ok(None),
+    };
+    Ok(table.find(STATE).is_some().then_some((which, table)))
 }
 
 /// The first copy of the table, and the protective partition before it, which spans all of the disk;
@@ -56,6 +81,16 @@ fn write_first(table: &Table, disk: &Disk) -> Result<()> {
 /// # Errors
 /// When the disk has no table of ours, or cannot be written.
 pub fn grow(disk: &Disk) -> Result<Option<Grown>> {
+    let Some((table, grown)) = larger(disk)? else {
+        return Ok(None);
+    };
+    table.write_backup(disk)?;
+    write_first(&table, disk)?;
+    Ok(Some(grown))
+}
+
+/// The table with a partition of the state that takes all of the disk, if it does not yet.
+fn larger(disk: &Disk) -> Result<Option<(Table, Grown)>> {
     let Some(table) = Table::read(disk)? else {
         return Ok(None);
     };
@@ -68,15 +103,13 @@ pub fn grow(disk: &Disk) -> Result<Option<Grown>> {
     if end < range.end + MIB {
         return Ok(None);
     }
-    let table = table.with_end(number, end);
-    table.write_backup(disk)?;
-    write_first(&table, disk)?;
-    Ok(Some(Grown {
+    let grown = Grown {
         number,
         start: range.start,
         length: end - range.start,
         before: range.end - range.start,
-    }))
+    };
+    Ok(Some((table.with_end(number, end), grown)))
 }
 
 #[cfg(test)]
@@ -97,8 +130,11 @@ mod tests {
         disk.write(0, &first_sector(b"code", disk.size()).unwrap())
             .unwrap();
         assert_eq!(grow(&disk).unwrap(), None);
+        assert!(!is_due(&disk).unwrap());
         file.as_file().set_len(128 * MIB).unwrap();
         let disk = Disk::open(file.path(), true).unwrap();
+        assert!(is_due(&disk).unwrap());
+        assert_eq!(mend(&disk).unwrap(), None);
         let grown = grow(&disk).unwrap().unwrap();
         assert_eq!(
             (grown.number, grown.start, grown.length),
@@ -112,10 +148,19 @@ mod tests {
             (128 * 2048 - 1_u32).to_le_bytes()
         );
         // the first sectors are lost
-        assert!(!mend(&disk).unwrap());
+        assert_eq!(mend(&disk).unwrap(), None);
         let table = Table::read(&disk).unwrap();
         disk.zero(446..34 * SECTOR).unwrap();
-        assert!(mend(&disk).unwrap());
+        assert!(is_due(&disk).unwrap());
+        assert_eq!(mend(&disk).unwrap(), Some("first"));
+        assert_eq!(
+            Table::copies(&disk).unwrap(),
+            [table.clone(), table.clone()]
+        );
+        // the last sector is
+        disk.zero(128 * MIB - SECTOR..128 * MIB).unwrap();
+        assert!(is_due(&disk).unwrap());
+        assert_eq!(mend(&disk).unwrap(), Some("second"));
         assert_eq!(Table::copies(&disk).unwrap(), [table.clone(), table]);
         assert_eq!(disk.read(0, 4).unwrap(), b"code");
         assert_eq!(disk.read(510, 2).unwrap(), [0x55, 0xaa]);

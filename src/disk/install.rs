@@ -67,6 +67,8 @@ pub fn run(install: &Install, tell: &dyn Fn(&str)) -> Result<()> {
     disk.zero(0..INSTALLING.place)?;
     disk.sync()?;
     disk.zero(layout.state.end..disk.size())?;
+    // a table that was left of another try must not outlive the mark that its partition is empty
+    disk.sync()?;
     // what lay there before must not be taken for a file system of ours, nor for somebody's
     disk.zero(layout.state.start..layout.state.start + MIB)?;
     disk.zero(layout.state.end - MIB..layout.state.end)?;

@@ -7,6 +7,7 @@
 //! | [`image`] | what of an image has to be on the disk |
 //! | [`boot`] | what the boot loaders on the disk read |
 //! | [`esp`] | the file system that firmware boots from |
+//! | [`ext4`] | the name of a file system that may be damaged |
 //! | [`mark`] | notes outside of all file systems: what was broken off is known by them |
 //! | [`raw`] | bytes of a disk by their place |
 //! | [`install`] | all of that in an order that a cut of power cannot harm |
@@ -18,6 +19,7 @@
 
 pub mod boot;
 pub mod esp;
+pub mod ext4;
 pub mod gpt;
 pub mod grow;
 pub mod image;

@@ -19,23 +19,28 @@ pub fn run(on: &Installed) -> Result<Vec<String>> {
     if on.disk.ro {
         return Ok(done);
     }
+    if !grow::is_due(&Disk::open(&on.disk.path, false)?)? {
+        return Ok(done);
+    }
     let disk = Disk::open(&on.disk.path, true)?;
-    if grow::mend(&disk)? {
+    if let Some(which) = grow::mend(&disk)? {
         done.push(format!(
-            "the first copy of the partition table of {} was damaged, and was written anew",
+            "the {which} copy of the partition table of {} was damaged, and was written anew",
             on.disk.path.display()
         ));
     }
-    let Some(grown) = grow::grow(&disk)? else {
+    let grown = grow::grow(&disk)?;
+    // udev looks at it anew now, and the partitions go and come
+    drop(disk);
+    settle()?;
+    let Some(grown) = grown else {
         return Ok(done);
     };
     let mut command = Command::new("partx");
     command.args(["--update", "--nr", &grown.number.to_string()]);
     command.arg(&on.disk.path);
     Task::new("telling the kernel of the larger partition", command).run()?;
-    let mut settle = Command::new("udevadm");
-    settle.args(["settle", "--timeout=30"]);
-    Task::new("waiting for the disks", settle).run()?;
+    settle()?;
     done.push(format!(
         "the partition of the state on {} has {} now, and had {}",
         on.disk.path.display(),
@@ -43,4 +48,10 @@ pub fn run(on: &Installed) -> Result<Vec<String>> {
         size(grown.before)
     ));
     Ok(done)
+}
+
+fn settle() -> Result<()> {
+    let mut command = Command::new("udevadm");
+    command.args(["settle", "--timeout=30"]);
+    Task::new("waiting for the disks", command).run()
 }

@@ -1,5 +1,7 @@
 //! Which disks the server is installed to.
 
+use anyhow::{Result, bail};
+
 use crate::{
     agent::block::Device,
     disk::{ANSWERS, BOOT, STATE},
@@ -26,6 +28,15 @@ impl Installed<'_> {
     pub fn is_booted(&self) -> bool {
         self.boot.mounted_at().any(|place| place == MEDIUM)
     }
+
+    /// Whether one was made from the other byte by byte, or may have been. Identifiers of partitions are
+    /// random.
+    fn is_copy_of(&self, other: &Installed) -> bool {
+        match (&self.state.partuuid, &other.state.partuuid) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        }
+    }
 }
 
 /// All of them.
@@ -39,6 +50,24 @@ pub fn booted(devices: &[Device]) -> Option<Installed<'_>> {
     all(devices).into_iter().find(Installed::is_booted)
 }
 
+/// Refuses a copy of the booted disk beside it: which of the two was meant is not known.
+///
+/// # Errors
+/// When there is one.
+pub fn alone(on: &Installed, devices: &[Device]) -> Result<()> {
+    let all = all(devices);
+    let mut others = all.iter().filter(|other| other.disk.name != on.disk.name);
+    if let Some(copy) = others.find(|other| other.is_copy_of(on)) {
+        bail!(
+            "{} is a copy of {}, and it is not clear which of the two is this server's: detach one and \
+             restart",
+            copy.disk.path.display(),
+            on.disk.path.display()
+        );
+    }
+    Ok(())
+}
+
 /// The one that this server has: which it was booted from, or the only one that is attached.
 pub fn own(devices: &[Device]) -> Option<Installed<'_>> {
     booted(devices).or_else(|| match all(devices)[..] {
@@ -48,12 +77,14 @@ pub fn own(devices: &[Device]) -> Option<Installed<'_>> {
 }
 
 /// Without the state volumes of other installed disks than the booted one: whose they are, is known.
+/// Not so of a copy of that disk: the initramfs takes the first of the two that it comes across.
 pub fn of_this_server(devices: Vec<Device>) -> Vec<Device> {
-    let Some(on) = booted(&devices) else {
+    let Some(own) = booted(&devices) else {
         return devices;
     };
-    let own = on.disk.name.clone();
-    let others = all(&devices).into_iter().filter(|on| on.disk.name != own);
+    let all = all(&devices);
+    let others = all.iter().filter(|on| on.disk.name != own.disk.name);
+    let others = others.filter(|on| !on.is_copy_of(&own));
     let others: Vec<String> = others.map(|on| on.state.name.clone()).collect();
     let mut devices = devices;
     devices.retain(|device| !others.contains(&device.name));
@@ -93,6 +124,7 @@ pub(crate) fn test_devices() -> Vec<Device> {
         fstype: None,
         pttype: Some("gpt".into()),
         partlabel: None,
+        partuuid: None,
         kind: "disk".into(),
         pkname: None,
         size: 10_000_000_000,
@@ -105,6 +137,7 @@ pub(crate) fn test_devices() -> Vec<Device> {
         name: format!("vda{number}"),
         fstype: fstype.map(str::to_owned),
         partlabel: Some(name.to_owned()),
+        partuuid: Some(format!("8f5d6a52-0000-4000-8000-00000000000{number}")),
         kind: "part".into(),
         pkname: Some("vda".into()),
         size: 1 << 30,
@@ -119,7 +152,7 @@ pub(crate) fn test_devices() -> Vec<Device> {
     ]
 }
 
-/// The same as on another disk, `/dev/vdb`.
+/// The same on another disk, `/dev/vdb`, byte by byte.
 #[cfg(test)]
 pub(crate) fn test_copy(devices: &[Device]) -> Vec<Device> {
     let other = |text: &str| text.replace("vda", "vdb");
@@ -151,8 +184,15 @@ mod tests {
         assert_eq!(all(&both).len(), 2);
         assert_eq!(own(&both), None);
         both[4].mountpoints = vec![Some(MEDIUM.to_owned())];
-        assert_eq!(own(&both).unwrap().disk.name, "vdb");
+        let own = own(&both).unwrap();
+        assert_eq!(own.disk.name, "vdb");
         assert_eq!(listed(&all(&both)), "/dev/vda and /dev/vdb");
+        // a copy may as well be the server's
+        let error = alone(&own, &both).unwrap_err();
+        insta::assert_snapshot!(error, @"/dev/vda is a copy of /dev/vdb, and it is not clear which of the two is this server's: detach one and restart");
+        assert_eq!(of_this_server(both.clone()), both);
+        both[6].partuuid = Some("8f5d6a52-0000-4000-8000-000000000009".to_owned());
+        alone(&booted(&both).unwrap(), &both).unwrap();
         // and the other's mail is not this server's
         let ours = of_this_server(both.clone());
         assert_eq!(listed(&all(&ours)), "/dev/vdb");

@@ -46,6 +46,7 @@ fn next(answers: &Answers) -> Result<Next<'_>> {
     }
     let devices = block::list()?;
     if let Some(on) = installed::booted(&devices) {
+        installed::alone(&on, &devices)?;
         return Ok(Next::Own(Box::new(on.state.clone())));
     }
     let Some(wanted) = &answers.install else {
@@ -96,7 +97,8 @@ fn named<'a>(wanted: &'a model::Install, path: PathBuf, devices: &[Device]) -> R
 /// What was done for the state of a server that had none.
 #[derive(Debug)]
 pub enum Done {
-    /// It has one now, or runs from memory.
+    /// It has one now, or runs from memory. One that is not new has come late: what it holds, answers
+    /// among it, has not been looked at.
     State(Option<State>),
     /// The server was installed, and the machine restarts from its disk.
     Restarts,
@@ -112,7 +114,6 @@ pub fn first(answers: &Answers, paths: &Paths) -> Result<Done> {
     if !matches!(next, Next::Create(_))
         && let Some(state) = state::open_existing(paths)?
     {
-        check(answers, &state)?;
         return Ok(Done::State(Some(state)));
     }
     Ok(Done::State(match next {

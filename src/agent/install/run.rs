@@ -1,6 +1,6 @@
 //! Installs the running image to the disk that the answers name.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{cell::Cell, collections::BTreeMap, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 use zeroize::Zeroizing;
@@ -13,17 +13,16 @@ use crate::{
         state::{
             LABEL, blank,
             choose::{self, Named},
-            create, kept,
+            kept, never,
         },
     },
     answers::{Answers, container::Content, model, reserved},
     disk::{
-        STATE, esp,
-        gpt::Table,
+        esp,
         image::Image,
         install::{self, Install},
-        layout::SECTOR,
-        mark::{self, INSTALLING},
+        layout::{Layout, SECTOR},
+        mark::INSTALLING,
         raw::Disk,
     },
     util::{files, run::Task},
@@ -49,6 +48,7 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
     let image = Image::read(Path::new(MEDIUM)).with_context(|| {
         format!("looking for the image at {MEDIUM}, to install it: is the medium still attached?")
     })?;
+    Layout::new(device.size, image.size()?, &name.to_string())?;
     let code = esp::boot_code()?;
     let code = fs::read(&code).with_context(|| format!("reading {}", code.display()))?;
     let container = container(answers)?;
@@ -60,20 +60,16 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
         boot_code: &code,
         answers: &container,
     };
+    let begun = Cell::new(false);
     let done = install::run(&install, &|line| {
+        begun.set(true);
         show(device, line);
         say(format_args!("ezmail: install: {line}"));
     });
     if let Err(error) = files::remove_file(Path::new(DOING)) {
         complain(format_args!("{error:#}"));
     }
-    done.with_context(|| {
-        format!(
-            "the installation to {} was broken off: nothing boots from that disk now, and what was on \
-             it is gone; the next start of this ISO installs to it anew",
-            device.path.display()
-        )
-    })?;
+    done.with_context(|| broken_off(&device.path, begun.get()))?;
     say(format_args!(
         "ezmail: installed; restarting from {}",
         device.path.display()
@@ -81,6 +77,18 @@ pub fn run(answers: &Answers, wanted: &model::Install, path: &Path) -> Result<()
     let mut command = Command::new("systemctl");
     command.args(["--no-block", "reboot"]);
     Task::new("restarting", command).run()
+}
+
+/// What an installation that failed leaves, by whether it has changed anything.
+fn broken_off(disk: &Path, begun: bool) -> String {
+    let left = match begun {
+        false => "was not begun: nothing was changed",
+        true => {
+            "was broken off: that disk may not boot now, and what was on it is gone; the next start of \
+             this ISO with these answers installs to it anew"
+        }
+    };
+    format!("the installation to {} {left}", disk.display())
 }
 
 /// Leaves for the page what is done. That the page does not have it is no reason to stop.
@@ -121,7 +129,7 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
                 part.described()
             );
         }
-        create::never_a_state_volume(part)?;
+        never::a_damaged_state_volume(part)?;
     }
     if device.sector != SECTOR {
         bail!(
@@ -132,7 +140,7 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
         );
     }
     let disk = Disk::open(&device.path, false)?;
-    never_a_server(&disk, name)?;
+    never::a_server(&disk, name)?;
     if wipe {
         return Ok(());
     }
@@ -146,26 +154,6 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
     }
 }
 
-/// Refuses a disk whose table has the partition of a state volume, though the kernel may not see it:
-/// the first copy of a table can be damaged while all behind it is whole. A partition on which no
-/// state volume was made yet has no mail.
-fn never_a_server(disk: &Disk, name: Named) -> Result<()> {
-    let tables = Table::copies(disk)?;
-    for (_, range) in tables.iter().flatten().filter_map(|t| t.find(STATE)) {
-        let there = range.start + mark::BLOCK as u64 <= disk.size();
-        if there && mark::fresh(range.start).is_on(disk)? {
-            continue;
-        }
-        bail!(
-            "{name} has an installed server on it, with its mail, and is not erased; nothing was changed. \
-             If it does not boot, its partition table is damaged: detach this ISO and try, or look with \
-             'sgdisk --verify'. To give its mail up, run 'wipefs --all' and then write zeros over \
-             the disk's first and last MiB"
-        );
-    }
-    Ok(())
-}
-
 fn kind(device: &Device) -> &str {
     match device.kind.as_str() {
         "part" => "partition",
@@ -176,7 +164,14 @@ fn kind(device: &Device) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{agent::block::tests::devices, disk::gpt::Kind};
+    use crate::{
+        agent::block::tests::devices,
+        disk::{
+            STATE,
+            gpt::{Kind, Table},
+            mark,
+        },
+    };
 
     const NAME: Named<'_> = Named {
         name: "/dev/vda",
@@ -241,7 +236,14 @@ mod tests {
             );
         }
         let error = may_be_written(&device, &[], NAME, true).unwrap_err();
-        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) has an installed server on it, with its mail, and is not erased; nothing was changed. If it does not boot, its partition table is damaged: detach this ISO and try, or look with 'sgdisk --verify'. To give its mail up, run 'wipefs --all' and then write zeros over the disk's first and last MiB");
+        insta::assert_snapshot!(error, @"/dev/vda (install.device in the answers) has an installed server on it, with its mail, and is not erased; nothing was changed. If it does not boot, its partition table is damaged: detach this ISO and try, or look from a rescue system with 'sfdisk --verify'. To give its mail up, run 'wipefs --all' there, and write zeros over the disk's first and last MiB");
+    }
+
+    #[test]
+    fn what_is_left_is_said() {
+        let said = |begun| broken_off(Path::new("/dev/vda"), begun);
+        insta::assert_snapshot!(said(false), @"the installation to /dev/vda was not begun: nothing was changed");
+        insta::assert_snapshot!(said(true), @"the installation to /dev/vda was broken off: that disk may not boot now, and what was on it is gone; the next start of this ISO with these answers installs to it anew");
     }
 
     #[test]

@@ -7,9 +7,9 @@
 
 use std::{fs::File, path::Path, process::Command};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{LABEL, choose::parts};
+use super::{LABEL, choose::parts, never};
 use crate::{
     agent::block::Device,
     disk::{
@@ -56,7 +56,7 @@ pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<Strin
     let mut done = Vec::new();
     let parts = parts(device, devices);
     for part in parts.iter().copied().chain([device]) {
-        never_a_state_volume(part)?;
+        never::a_state_volume(part)?;
     }
     begun(device).set(&Disk::open(&device.path, true)?)?;
     if erase {
@@ -87,27 +87,6 @@ pub fn run(device: &Device, devices: &[Device], erase: bool) -> Result<Vec<Strin
     unmark(device)?;
     done.push(format!("created on {}", device.path.display()));
     Ok(done)
-}
-
-/// Refuses a state volume. Asks the device itself: what udev says of one that has just appeared may
-/// be too little.
-///
-/// # Errors
-/// When it is one, or cannot be asked.
-pub fn never_a_state_volume(device: &Device) -> Result<()> {
-    let mut command = Command::new("blkid");
-    command.args(["--probe", "--match-tag", "LABEL", "--output", "value"]);
-    command.arg(&device.path);
-    let what = format!("looking for a state volume on {}", device.path.display());
-    // 2: nothing is known of what is on it
-    let found = Task::new(what, command).outcome()?;
-    if String::from_utf8_lossy(&found.stdout).trim() == LABEL {
-        bail!(
-            "{} is a state volume, and is not erased; restart, and it is used",
-            device.path.display()
-        );
-    }
-    Ok(())
 }
 
 /// Takes the mark away, where the file system does not reach to it.

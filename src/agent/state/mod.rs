@@ -5,6 +5,7 @@
 //! | [`choose`] | which device it is, or where it may be created |
 //! | [`blank`] | whether a device holds anything |
 //! | [`create`] | makes the file system, so that a broken-off try is made again |
+//! | [`never`] | what is not erased, whatever the answers say |
 //! | [`volume`] | checks it, mounts it, grows it |
 //! | [`journal`] | the journal of all boots as one |
 //! | [`format`] | which version of ezmail wrote it |
@@ -19,6 +20,7 @@ pub mod create;
 pub mod format;
 pub mod journal;
 pub mod kept;
+pub mod never;
 pub mod volume;
 
 use std::{
@@ -59,6 +61,8 @@ pub struct State {
     pub device: PathBuf,
     /// What was done to have it in place, a line each.
     pub done: Vec<String>,
+    /// Whether it was just made, and nothing is on it yet.
+    pub new: bool,
 }
 
 impl State {
@@ -103,7 +107,14 @@ pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
         return volume::open(device, paths);
     }
     let device = choose::named(&path, name, &devices)?;
-    let erase = wanted.wipe || create::is_unfinished(device)?;
+    let unfinished = create::is_unfinished(device)?;
+    if !unfinished {
+        for part in choose::parts(device, &devices).into_iter().chain([device]) {
+            never::a_damaged_state_volume(part)?;
+        }
+        never::a_server(&Disk::open(&device.path, false)?, name)?;
+    }
+    let erase = wanted.wipe || unfinished;
     if !erase {
         if let Some(what) = choose::holds(device, &devices) {
             bail!(choose::not_blank(name, &what));
@@ -119,6 +130,7 @@ fn create_on(device: &Device, devices: &[Device], erase: bool, paths: &Paths) ->
     let mut state = volume::open(&device.named(LABEL), paths)?;
     done.append(&mut state.done);
     state.done = done;
+    state.new = true;
     Ok(state)
 }
 

@@ -43,6 +43,7 @@ pub fn open(device: &Device, paths: &Paths) -> Result<State> {
     let mut state = State {
         device: device.path.clone(),
         done: Vec::new(),
+        new: false,
     };
     let mounted = mount_points()?;
     let fresh = !mounted.contains(&paths.state);

@@ -3,6 +3,8 @@
 //! compressing, and a new template changes none.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, SystemTime},
@@ -13,7 +15,11 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{Request, STAGE};
 use crate::{
-    host::rootfs::{self, Installed, LATE},
+    host::{
+        base::lock,
+        pacman,
+        rootfs::{self, Installed, LATE},
+    },
     util::{files, hash::Key, run::Task, sandbox},
 };
 
@@ -39,12 +45,20 @@ impl Root {
         let (lower, made) = project.cache.entry(STEP, &key(request)?, |root| {
             let begun = SystemTime::now();
             rootfs::install(def, request.pacman, root, log)?;
+            // before it is kept: a mirror may have changed meanwhile
+            if let Some(resolved) = &request.ready.resolved {
+                lock::check_installed(resolved, &pacman::query(root)?)?;
+            }
             postdate(root, begun)
         })?;
         let [path, upper, scratch] = ["airootfs", "upper", "overlay"].map(|name| work.join(name));
         for folder in [&path, &upper, &scratch] {
             files::create_dir_all(folder)?;
         }
+        // it is the mode of the image's root, whatever the umask
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&upper, mode)
+            .with_context(|| format!("setting the mode of {}", upper.display()))?;
         let command = sandbox::mount_overlay(&lower, &upper, &scratch, &path);
         Task::new("laying the root file system over the kept one", command)
             .log(log)
@@ -124,8 +138,6 @@ fn key(request: &Request) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
