@@ -23,7 +23,7 @@ const EXPLAINED: &[(&str, &str, &str)] = &[
     ),
     (
         "kernel",
-        "^APIC calibration not consistent with PM-Timer: [0-9]+ms instead of 100ms$",
+        "^APIC calibration not consistent with PM-Timer: [0-9]+ms instead of 100ms$|^hrtimer: interrupt took [0-9]+ ns$",
         "an emulated machine measures its clocks while the host is busy elsewhere",
     ),
     (
