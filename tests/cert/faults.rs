@@ -40,14 +40,6 @@ pub(super) fn a_stranger(setting: &mut Setting<'_>) {
     setting.all_ports_have_one();
 }
 
-/// The failures are forgotten with the next certificate.
-pub(super) fn forgiven(setting: &mut Setting<'_>) {
-    let said = setting.long("mailctl cert issue --force 2>&1");
-    assert!(said.contains("the new certificate is in place"), "{said}");
-    let status = setting.status();
-    assert_eq!(status["failures"], 0, "{status:#}");
-}
-
 /// The certificate is due, and for a week of the clock nobody answers: it is asked for less and less
 /// often, it is said, and mail goes on.
 pub(super) fn a_week_without(setting: &mut Setting<'_>) {

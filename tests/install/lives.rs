@@ -143,7 +143,10 @@ fn full_the_iso_first_from_the_beginning() {
     let mail = takes_mail(&world, "from-the-iso");
     let keys = machine.run(KEYS).unwrap();
     assert_eq!(installations(&machine), 1);
-    assert_eq!(machine.machine().resets(), 1);
+    // started twice in all; the firmware of BIOS resets more often than that for one reboot
+    let console = machine.console().unwrap();
+    let starts = console.lines().filter(|l| l.trim() == "ezmail: starting");
+    assert_eq!(starts.count(), 2);
     machine.power_off().unwrap();
 
     // the order is put right
