@@ -227,7 +227,14 @@ impl Setting<'_> {
                  done; exit 1"
             ));
         }
-        let said = self.renew();
+        let mut said = self.renew();
+        for _ in 0..5 {
+            if !said.contains("the resolver answers SERVFAIL") {
+                break;
+            }
+            // too slow for its own limits on a busy host; the timer asks again too
+            said = self.renew();
+        }
         assert!(said.contains("the new certificate is in place"), "{said}");
         // that of another machine is not asked for
         let astray = format!("{SECOND_HOSTNAME}: it leads to");
