@@ -101,6 +101,16 @@ pub fn list() -> Result<Vec<Device>> {
     parse(&String::from_utf8_lossy(&task.bytes()?))
 }
 
+/// Waits until what is on the devices is known: udev looks at each that comes, or was written to.
+///
+/// # Errors
+/// When that takes more than half a minute.
+pub fn settle() -> Result<()> {
+    let mut command = Command::new("udevadm");
+    command.args(["settle", "--timeout=30"]);
+    Task::new("waiting for the disks", command).run()
+}
+
 fn or_nothing<'de, D: serde::Deserializer<'de>>(size: D) -> Result<u64, D::Error> {
     Ok(Option::deserialize(size)?.unwrap_or_default())
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::installed::Installed;
 use crate::{
+    agent::block,
     disk::{grow, raw::Disk},
     util::{run::Task, size::size},
 };
@@ -32,7 +33,7 @@ pub fn run(on: &Installed) -> Result<Vec<String>> {
     let grown = grow::grow(&disk)?;
     // udev looks at it anew now, and the partitions go and come
     drop(disk);
-    settle()?;
+    block::settle()?;
     let Some(grown) = grown else {
         return Ok(done);
     };
@@ -40,7 +41,7 @@ pub fn run(on: &Installed) -> Result<Vec<String>> {
     command.args(["--update", "--nr", &grown.number.to_string()]);
     command.arg(&on.disk.path);
     Task::new("telling the kernel of the larger partition", command).run()?;
-    settle()?;
+    block::settle()?;
     done.push(format!(
         "the partition of the state on {} has {} now, and had {}",
         on.disk.path.display(),
@@ -48,10 +49,4 @@ pub fn run(on: &Installed) -> Result<Vec<String>> {
         size(grown.before)
     ));
     Ok(done)
-}
-
-fn settle() -> Result<()> {
-    let mut command = Command::new("udevadm");
-    command.args(["settle", "--timeout=30"]);
-    Task::new("waiting for the disks", command).run()
 }

@@ -25,7 +25,6 @@ pub mod volume;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -41,7 +40,6 @@ use super::{
 use crate::{
     answers::model,
     disk::{mark, raw::Disk},
-    util::run::Task,
 };
 use choose::Named;
 
@@ -161,9 +159,7 @@ pub fn wait_for(name: Named) -> Result<PathBuf> {
     loop {
         match device.canonicalize() {
             Ok(path) => {
-                let mut settle = Command::new("udevadm");
-                settle.args(["settle", "--timeout=30"]);
-                Task::new("waiting for the disks", settle).run()?;
+                block::settle()?;
                 return Ok(path);
             }
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(500)),
