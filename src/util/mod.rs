@@ -5,6 +5,7 @@ pub mod guard;
 pub mod hash;
 pub mod keyboard;
 pub mod line;
+pub mod listen;
 pub mod lock;
 pub mod random;
 pub mod run;

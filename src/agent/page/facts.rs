@@ -1,6 +1,7 @@
 //! What the page is made from, gathered from the running system.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -23,11 +24,14 @@ use crate::{
         status::{self, Outcome, Status},
     },
     mail::certificate::Origin,
-    util::{files, hash, time},
+    util::{files, hash, listen, time},
 };
 
 const AGENT: &str = "ezmail-agent.service";
 const SSH: &str = "sshd.service";
+
+/// Where mail comes in and is read: SMTP, submission over TLS, IMAP over TLS.
+const MAIL: [u16; 3] = [25, 465, 993];
 
 /// All that the page tells about.
 #[derive(Debug, Clone)]
@@ -44,6 +48,9 @@ pub struct Facts {
     pub installing: String,
     /// The mail services.
     pub services: Vec<Service>,
+    /// The ports for mail ([`MAIL`]) at which nobody listens: a daemon does so some seconds after its
+    /// unit is active.
+    pub closed: Vec<u16>,
     /// How the administrator gets in from outside.
     pub ssh: Ssh,
     /// Whether root can log in at a console.
@@ -104,6 +111,7 @@ impl Facts {
             agent: told(Path::new(status::FILE), agent),
             installing: text(Path::new(run::DOING))?,
             services: health::of_parts(parts),
+            closed: closed(&listen::now()?),
             ssh: Ssh {
                 runs: sshd == Health::Runs,
                 keys: has_keys(&text(Path::new("/root/.ssh/authorized_keys"))?),
@@ -119,6 +127,12 @@ impl Facts {
             guide: Known::read(&lossy(Path::new(guide::FILE))?, time::now()?),
         })
     }
+}
+
+/// The ports for mail that are not among those that are `open`.
+fn closed(open: &BTreeSet<listen::Port>) -> Vec<u16> {
+    let missing = |port: &u16| !open.contains(&("tcp", *port));
+    MAIL.into_iter().filter(missing).collect()
 }
 
 /// What the agent, whose unit is in the state `unit`, has left in `file`.
@@ -181,6 +195,12 @@ fn fingerprint(public: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_for_mail_that_nobody_listens_at_is_closed() {
+        assert_eq!(closed(&[("tcp", 25), ("udp", 465)].into()), [465, 993]);
+        assert!(closed(&[("tcp", 22), ("tcp", 25), ("tcp", 465), ("tcp", 993)].into()).is_empty());
+    }
 
     #[test]
     fn a_comment_is_no_key() {

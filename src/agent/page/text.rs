@@ -80,15 +80,18 @@ fn state(facts: &Facts) -> State {
         Outcome::Waiting => State::Waiting,
         Outcome::Failed => State::Refused,
         Outcome::Installed => State::Starting,
-        Outcome::Ready => of_services(&facts.services),
+        Outcome::Ready => of_services(facts),
     }
 }
 
-fn of_services(services: &[Service]) -> State {
-    let any = |wanted: &[Health]| services.iter().any(|s| wanted.contains(&s.state.health()));
+fn of_services(facts: &Facts) -> State {
+    let any = |wanted: &[Health]| {
+        let mut states = facts.services.iter().map(|s| s.state.health());
+        states.any(|health| wanted.contains(&health))
+    };
     if any(&[Health::Failed, Health::Stopped, Health::Held]) {
         State::Broken
-    } else if any(&[Health::Starts]) {
+    } else if any(&[Health::Starts]) || !facts.closed.is_empty() {
         State::Starting
     } else {
         State::Ready
@@ -182,6 +185,11 @@ fn told(facts: &Facts, state: State, status: &Status, room: usize, body: &mut Bl
     } else if applied || facts.services.iter().any(runs) {
         body.gap();
         services(facts, body);
+        if state == State::Starting && !facts.closed.is_empty() {
+            let ports: Vec<String> = facts.closed.iter().map(u16::to_string).collect();
+            let text = format!(" Not yet open: TCP port {}", ports.join(", "));
+            body.add(Style::Plain, &text);
+        }
     }
     if applied {
         let todo = todo::block(facts, status, room.saturating_sub(body.len() + 1));

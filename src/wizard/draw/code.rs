@@ -90,5 +90,9 @@ fn beside(at: usize, many: usize, glyphs: Glyphs) -> String {
         0 | 1 => "",
         _ => "\n\nOn a larger screen there are fewer.",
     };
-    format!("{number}\n\nDown, Enter: next\nUp: the one before\n{other}\nq, Esc: back{fewer}")
+    let steps = match many {
+        0 | 1 => "",
+        _ => "Down, Enter: next\nUp: the one before\n",
+    };
+    format!("{number}\n\n{steps}{other}\nq, Esc: back{fewer}")
 }

@@ -38,6 +38,7 @@ fn well() -> Facts {
         ],
         agent: told(Outcome::Ready, None),
         services: services_like([RUNNING; 6]),
+        closed: Vec::new(),
         ssh: Ssh {
             runs: true,
             keys: true,
@@ -123,6 +124,17 @@ fn services_starting() {
             masked: false,
         };
     }
+    facts.closed = vec![25, 465, 993];
+    assert_eq!(page(&facts, true).state, State::Starting);
+    insta::assert_snapshot!(screen(&facts));
+}
+
+#[test]
+fn services_that_run_and_do_not_listen_yet() {
+    let facts = Facts {
+        closed: vec![25, 465],
+        ..well()
+    };
     assert_eq!(page(&facts, true).state, State::Starting);
     insta::assert_snapshot!(screen(&facts));
 }

@@ -11,7 +11,6 @@ mod dns;
 mod dnsbl;
 mod greeting;
 pub mod limits;
-mod listen;
 mod memory;
 mod nat;
 mod permissions;

@@ -4,18 +4,17 @@ use std::{
     collections::BTreeSet,
     net::{SocketAddr, TcpStream},
     panic::resume_unwind,
-    path::Path,
     process::Command,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::{greeting, listen};
+use super::greeting;
 use crate::{
     ctl::check::finding::{Area, Finding, State},
-    util::{files, run::Task},
+    util::{listen, run::Task},
 };
 
 const AREA: Area = Area::Ports;
@@ -68,7 +67,7 @@ pub(super) fn check() -> Result<Vec<Finding>> {
         let joined = asked.map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         joined.into()
     });
-    findings.push(judge_others(&lasting(open_ports, LASTING, PAUSE)?));
+    findings.push(judge_others(&lasting(listen::now, LASTING, PAUSE)?));
     Ok(findings)
 }
 
@@ -91,22 +90,6 @@ fn lasting(
         thread::sleep(pause);
         let again = look()?;
         open.retain(|port| again.contains(port));
-    }
-    Ok(open)
-}
-
-fn open_ports() -> Result<BTreeSet<listen::Port>> {
-    let ephemeral = Path::new("/proc/sys/net/ipv4/ip_local_port_range");
-    let ephemeral = listen::range(&files::read_to_string(ephemeral)?);
-    let ephemeral = ephemeral.context("the kernel's range of ports cannot be read")?;
-    let mut open = BTreeSet::new();
-    for name in listen::tables() {
-        let path = Path::new("/proc/net").join(name);
-        // without IPv6 in the kernel there are no such tables
-        if path.exists() {
-            let text = files::read_to_string(&path)?;
-            open.extend(listen::open(name, &text, ephemeral));
-        }
     }
     Ok(open)
 }

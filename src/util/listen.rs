@@ -1,23 +1,41 @@
 //! What listens beyond loopback, by the kernel's own tables (proc_net(5)).
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, path::Path};
+
+use anyhow::{Context, Result};
+
+use super::files;
 
 /// TCP's state LISTEN, and the one of a UDP socket that is connected to nobody.
 const STATES: [(&str, &str); 4] = [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")];
 
-/// The tables, as they are called below `/proc/net`, and what each is about.
-pub(super) fn tables() -> impl Iterator<Item = &'static str> {
-    STATES.iter().map(|(name, _)| *name)
-}
+/// A port that is open to others: protocol, `tcp` or `udp`, and number.
+pub type Port = (&'static str, u16);
 
-/// A port that is open to others: protocol and number.
-pub(super) type Port = (&'static str, u16);
+/// The ports of this machine, or of this network namespace, that others reach now.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn now() -> Result<BTreeSet<Port>> {
+    let ephemeral = Path::new("/proc/sys/net/ipv4/ip_local_port_range");
+    let ephemeral = range(&files::read_to_string(ephemeral)?);
+    let ephemeral = ephemeral.context("the kernel's range of ports cannot be read")?;
+    let mut found = BTreeSet::new();
+    for (name, _) in STATES {
+        let path = Path::new("/proc/net").join(name);
+        // without IPv6 in the kernel there are no such tables
+        if path.exists() {
+            found.extend(open(name, &files::read_to_string(&path)?, ephemeral));
+        }
+    }
+    Ok(found)
+}
 
 /// The ports in `text`, the table `name`, that others than this machine reach.
 ///
 /// A UDP socket that asks a question is there as well while it waits, at a port from the range
 /// that the kernel chooses from (`ephemeral`, its first and its last): those are left out.
-pub(super) fn open(name: &str, text: &str, ephemeral: (u16, u16)) -> BTreeSet<Port> {
+fn open(name: &str, text: &str, ephemeral: (u16, u16)) -> BTreeSet<Port> {
     let Some((_, state)) = STATES.iter().find(|(table, _)| *table == name) else {
         return BTreeSet::new();
     };
@@ -56,7 +74,7 @@ fn address_of(hex: &str) -> Option<IpAddr> {
 }
 
 /// The range in `/proc/sys/net/ipv4/ip_local_port_range`.
-pub(super) fn range(text: &str) -> Option<(u16, u16)> {
+fn range(text: &str) -> Option<(u16, u16)> {
     let mut words = text.split_whitespace().map(str::parse);
     Some((words.next()?.ok()?, words.next()?.ok()?))
 }
