@@ -7,9 +7,10 @@ use ezmail::util::{files, run::Task};
 use super::{Setting, fetch};
 use crate::world::addresses::{Family, HOSTNAME, appliance};
 
-pub(super) fn all(setting: &mut Setting<'_>) {
+/// All of it; `domain` is whose users Outlook asks for.
+pub(super) fn all(setting: &mut Setting<'_>, domain: &str) {
     thunderbird(setting);
-    outlook(setting);
+    outlook(setting, domain);
     apple(setting);
     policy(setting);
     page(setting);
@@ -46,14 +47,16 @@ fn thunderbird(setting: &Setting<'_>) {
     assert!(kind.contains("content-type: application/xml"), "{kind}");
 }
 
-fn outlook(setting: &Setting<'_>) {
-    let question = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Autodiscover \
+fn outlook(setting: &Setting<'_>, domain: &str) {
+    let question = format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><Autodiscover \
         xmlns=\"http://schemas.microsoft.com/exchange/autodiscover/outlook/requestschema/2006\">\
-        <Request><EMailAddress>somebody@second.org</EMailAddress><AcceptableResponseSchema>\
+        <Request><EMailAddress>somebody@{domain}</EMailAddress><AcceptableResponseSchema>\
         http://schemas.microsoft.com/exchange/autodiscover/outlook/responseschema/2006a\
-        </AcceptableResponseSchema></Request></Autodiscover>";
-    let more = ["--header", "Content-Type: text/xml", "--data", question];
-    let name = "autodiscover.second.org";
+        </AcceptableResponseSchema></Request></Autodiscover>"
+    );
+    let more = ["--header", "Content-Type: text/xml", "--data", &question];
+    let name = &format!("autodiscover.{domain}");
     let answer = text(setting, name, "/autodiscover/autodiscover.xml", &more);
     assert_valid(setting, "autodiscover", &answer);
     assert!(
