@@ -41,6 +41,9 @@ pub struct Found {
     pub files: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// The folder that it is in, for a file that is not small.
     pub beside: Beside,
+    /// Whether they are only what a server begins with, as those that were installed with it: always
+    /// there, they are no news once it has answers.
+    pub seed: bool,
 }
 
 /// The folder that answers were found in.
@@ -116,6 +119,7 @@ impl Found {
             bytes,
             files,
             beside: Beside::Folder(folder.to_path_buf()),
+            seed: false,
         })
     }
 
@@ -271,6 +275,7 @@ mod tests {
                     bytes: Zeroizing::default(),
                     files: BTreeMap::new(),
                     beside: Beside::Nothing("a fake"),
+                    seed: false,
                 })),
             }
         }
