@@ -116,6 +116,27 @@ pub fn parts<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
     parts
 }
 
+/// What a device stands on: the disk of a partition, and what that stands on.
+pub fn disks<'a>(device: &Device, devices: &'a [Device]) -> Vec<&'a Device> {
+    let under = |device: &Device| {
+        let names = devices.iter().filter(|d| d.name == device.name);
+        let under = names.filter_map(|d| d.pkname.clone());
+        under.collect::<Vec<_>>()
+    };
+    let mut found: Vec<&Device> = Vec::new();
+    let mut next = under(device);
+    while let Some(name) = next.pop() {
+        if found.iter().any(|d| d.name == name) {
+            continue;
+        }
+        if let Some(disk) = devices.iter().find(|d| d.name == name) {
+            found.push(disk);
+            next.extend(under(disk));
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +187,7 @@ mod tests {
         let part = holds(&all[4], &all).unwrap();
         assert_eq!(part, "/dev/vda2 (ext4, 9.00 GB)");
         assert_eq!(parts(&all[2], &all).len(), 2);
+        assert_eq!(disks(&all[4], &all), [&all[2]]);
+        assert!(disks(&all[2], &all).is_empty());
     }
 }

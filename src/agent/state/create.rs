@@ -9,7 +9,11 @@ use std::{fs::File, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
-use super::{LABEL, choose::parts, never};
+use super::{
+    LABEL,
+    choose::{holds, parts},
+    never,
+};
 use crate::{
     agent::block::Device,
     disk::{
@@ -34,14 +38,14 @@ fn begun(device: &Device) -> Mark {
     }
 }
 
-/// Whether the making of a state volume was broken off here. Another label than that of a half-made
-/// one is somebody's, whatever the mark says.
+/// Whether the making of a state volume was broken off here. A table, a partition, or another file system
+/// than a half-made one is somebody's, whatever the mark says: it lies where few others write.
 ///
 /// # Errors
 /// When the device cannot be read.
-pub fn is_unfinished(device: &Device) -> Result<bool> {
-    let other = device.label.as_deref().is_some_and(|l| l != UNFINISHED);
-    if other || device.size < TAIL {
+pub fn is_unfinished(device: &Device, devices: &[Device]) -> Result<bool> {
+    let half = device.label.as_deref() == Some(UNFINISHED);
+    if !half && holds(device, devices).is_some() || device.size < TAIL {
         return Ok(false);
     }
     begun(device).is_on(&Disk::open(&device.path, false)?)
@@ -131,22 +135,41 @@ mod tests {
     fn what_was_broken_off_is_known_and_made_again() {
         let folder = tempfile::tempdir().unwrap();
         let mut device = device(folder.path());
-        assert!(!is_unfinished(&device).unwrap());
+        assert!(!is_unfinished(&device, &[]).unwrap());
         begun(&device)
             .set(&Disk::open(&device.path, true).unwrap())
             .unwrap();
-        assert!(is_unfinished(&device).unwrap());
-        device.label = Some("old-state".to_owned());
-        assert!(!is_unfinished(&device).unwrap());
+        assert!(is_unfinished(&device, &[]).unwrap());
+        // somebody has put something else there since
+        let others: [fn(&mut Device); 3] = [
+            |device| device.label = Some("old-state".to_owned()),
+            |device| device.fstype = Some("vfat".to_owned()),
+            |device| device.pttype = Some("dos".to_owned()),
+        ];
+        for other in others {
+            let mut device = device.clone();
+            other(&mut device);
+            assert!(!is_unfinished(&device, &[]).unwrap(), "{device:?}");
+        }
+        let part = Device {
+            pkname: Some(device.name.clone()),
+            name: "part".to_owned(),
+            ..device.clone()
+        };
+        assert!(!is_unfinished(&device, &[part]).unwrap());
+        device.label = Some(UNFINISHED.to_owned());
+        device.fstype = Some("ext4".to_owned());
+        assert!(is_unfinished(&device, &[]).unwrap());
         device.label = None;
+        device.fstype = None;
         let done = run(&device, &[], false).unwrap();
         assert_eq!(done.len(), 1);
         assert_eq!(label(&device), LABEL);
         // neither the label nor the mark says so any more
         device.label = Some(LABEL.to_owned());
-        assert!(!is_unfinished(&device).unwrap());
+        assert!(!is_unfinished(&device, &[]).unwrap());
         device.label = None;
-        assert!(!is_unfinished(&device).unwrap());
+        assert!(!is_unfinished(&device, &[]).unwrap());
         // the mark lies beyond the file system, which the tools find sound
         let mut command = Command::new("e2fsck");
         command.args(["-f", "-n"]).arg(&device.path);

@@ -105,13 +105,14 @@ pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
         return volume::open(device, paths);
     }
     let device = choose::named(&path, name, &devices)?;
-    let unfinished = create::is_unfinished(device)?;
-    if !unfinished {
-        for part in choose::parts(device, &devices).into_iter().chain([device]) {
-            never::a_damaged_state_volume(part)?;
-        }
-        never::a_server(&Disk::open(&device.path, false)?, name)?;
+    for part in choose::parts(device, &devices).into_iter().chain([device]) {
+        never::a_damaged_state_volume(part)?;
     }
+    // a partition may be one of a server: the disk that it is on tells
+    for disk in choose::disks(device, &devices).into_iter().chain([device]) {
+        never::a_server(&Disk::open(&disk.path, false)?, name)?;
+    }
+    let unfinished = create::is_unfinished(device, &devices)?;
     let erase = wanted.wipe || unfinished;
     if !erase {
         if let Some(what) = choose::holds(device, &devices) {
@@ -138,7 +139,7 @@ fn create_on(device: &Device, devices: &[Device], erase: bool, paths: &Paths) ->
 /// When there is something on it that the installation has not left there, or the device fails.
 pub fn create_installed(device: &Device, devices: &[Device], paths: &Paths) -> Result<State> {
     let fresh = mark::fresh(0).is_on(&Disk::open(&device.path, false)?)?;
-    if !fresh && !create::is_unfinished(device)? {
+    if !fresh && !create::is_unfinished(device, devices)? {
         bail!(
             "{} was made for the state volume, and holds something else; nothing was changed. If it \
              was the state volume, it is damaged: make a copy of the device before anything else",
