@@ -8,6 +8,8 @@
 pub enum Key {
     /// A character.
     Char(char),
+    /// A character of a paste, where it is told from what is typed (xterm's bracketed paste).
+    Pasted(char),
     /// Enter.
     Enter,
     /// Tab.
@@ -91,9 +93,16 @@ impl Keys {
         !self.begun.is_empty()
     }
 
-    /// What is begun stays as it is: the Escape that it begins with was one.
+    /// Whether a paste goes on.
+    pub fn is_pasting(&self) -> bool {
+        self.pasting
+    }
+
+    /// Nothing has come for a while. What is begun stays as it is: the Escape that it begins with was
+    /// one. A paste is over, since its end may have been lost.
     pub fn end(&mut self) -> Option<Key> {
         let begun = std::mem::take(&mut self.begun);
+        self.paste(false);
         (begun == [0x1b]).then_some(Key::Escape)
     }
 
@@ -106,15 +115,24 @@ impl Keys {
     /// A key with what was held back before it. The end of a line that is pasted does not go on to
     /// the next field: it is a space, or nothing at the end of the paste, where nobody means one.
     fn take(&mut self, key: Key) -> Vec<Key> {
-        if self.pasting && key == Key::Enter {
-            self.ends += 1;
-            return Vec::new();
+        if !self.pasting {
+            return vec![key];
         }
-        let mut keys = vec![Key::Char(' '); std::mem::take(&mut self.ends)];
-        keys.push(match key {
-            Key::Tab if self.pasting => Key::Char(' '),
-            other => other,
-        });
+        let pasted = match key {
+            Key::Enter => {
+                self.ends += 1;
+                return Vec::new();
+            }
+            Key::Char(c) => c,
+            Key::Tab => ' ',
+            // no terminal pastes these: they were pressed, and the end of the paste was lost
+            other => {
+                self.paste(false);
+                return vec![other];
+            }
+        };
+        let mut keys = vec![Key::Pasted(' '); std::mem::take(&mut self.ends)];
+        keys.push(Key::Pasted(pasted));
         keys
     }
 }
@@ -265,13 +283,30 @@ mod tests {
     #[test]
     fn a_paste_stays_in_its_field() {
         let keys = Keys::default().feed(b"\x1b[200~a\rb\x1b[201~\r");
-        let text: Vec<Key> = "a b".chars().map(Key::Char).collect();
+        let text: Vec<Key> = "a b".chars().map(Key::Pasted).collect();
         assert_eq!(keys, [&text[..], &[Key::Enter]].concat());
     }
 
     #[test]
+    fn a_paste_whose_end_is_lost_blocks_nothing() {
+        for lost in ["", "\x1b[20"] {
+            let mut keys = Keys::default();
+            keys.feed(format!("\x1b[200~a\r{lost}").as_bytes());
+            assert!(keys.is_pasting());
+            assert_eq!(keys.end(), None);
+            assert_eq!(keys.feed(b"\t\r"), [Key::Tab, Key::Enter], "{lost:?}");
+        }
+        // at once: what nobody pastes
+        let mut keys = Keys::default();
+        assert_eq!(keys.feed(b"\x1b[200~a\x03y\r").len(), 4);
+        assert!(!keys.is_pasting());
+        keys.feed(b"\x1b[200~a\x1b");
+        assert_eq!(keys.end(), Some(Key::Escape));
+    }
+
+    #[test]
     fn the_end_of_the_last_line_of_a_paste_is_dropped() {
-        let text: Vec<Key> = "a b".chars().map(Key::Char).collect();
+        let text: Vec<Key> = "a b".chars().map(Key::Pasted).collect();
         for end in ["\r", "\n", "\r\n", "\r\r"] {
             let bytes = format!("\x1b[200~a\rb{end}\x1b[201~");
             let mut keys = Keys::default();

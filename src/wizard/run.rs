@@ -34,6 +34,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long the rest of a key's bytes is waited for: a serial line has 100 of them a tenth of a
 /// second at its slowest.
 const REST: Duration = Duration::from_millis(150);
+/// How long more of a paste is waited for: whoever gives the bytes on may be busy.
+const PASTE: Duration = Duration::from_secs(1);
 /// How often the world is asked whether the form is still of use.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the reason stays on the screen of a form that ends by itself.
@@ -101,7 +103,12 @@ pub fn run(form: &mut Form, world: &mut dyn World) -> Result<End> {
                 .draw(|frame| draw::draw(frame, form))
                 .context("drawing the form")?;
         }
-        let pressed: Vec<Key> = match screen.keys.wait(if keys.waits() { REST } else { TICK })? {
+        let patience = match (keys.is_pasting(), keys.waits()) {
+            (true, _) => PASTE,
+            (false, true) => REST,
+            (false, false) => TICK,
+        };
+        let pressed: Vec<Key> = match screen.keys.wait(patience)? {
             Woken::End => return Ok(End::Closed),
             Woken::Time => keys.end().into_iter().collect(),
             Woken::Keys(bytes) => keys.feed(&bytes),

@@ -12,6 +12,12 @@ impl Form {
         if key == Key::Redraw {
             return vec![Effect::Redraw];
         }
+        let key = match key {
+            Key::Pasted(c) if self.is_typed_into() => Key::Char(c),
+            // text presses no button and answers no question
+            Key::Pasted(_) => return Vec::new(),
+            key => key,
+        };
         if self.too_small {
             // nobody could see a question
             return match key {
@@ -55,6 +61,12 @@ impl Form {
             (_, Stop::Button(_)) => self.walk(key),
         }
         Vec::new()
+    }
+
+    /// Whether a field for text has the keys.
+    fn is_typed_into(&self) -> bool {
+        let covered = self.dialog.is_some() || self.review.code.is_some();
+        !covered && matches!(self.stop(), Stop::Field(field) if field != Field::Target)
     }
 
     /// To the next stop, or the one before; behind the last one comes the first.

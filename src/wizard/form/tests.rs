@@ -57,6 +57,17 @@ fn said(form: &Form, field: Field) -> &str {
 }
 
 #[test]
+fn a_paste_is_text_alone() {
+    let mut form = on_server();
+    assert_eq!(press(&mut form, "\x1b[200~a b\x1b[201~"), []);
+    assert_eq!(form.page, Page::Welcome, "it pressed the button");
+    press(&mut form, "\r\x1b[200~mail.example.org\r\x1b[201~");
+    assert_eq!(form.values.hostname.text(), "mail.example.org");
+    press(&mut form, "\x03\x1b[200~y\x1b[201~");
+    assert!(!form.yes, "it answered a question");
+}
+
+#[test]
 fn a_server_is_set_up_with_one_disk_and_no_key() {
     let mut form = on_server();
     let effects = through(&mut form);
