@@ -12,6 +12,9 @@ use crate::{
     util::size::size,
 };
 
+/// Why a disk is not taken that is never erased.
+pub const MAIL: &str = "has the mail of a server on it";
+
 /// A place for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -117,7 +120,7 @@ fn refused(device: &Device, devices: &[Device], least: u64) -> Option<String> {
         return Some("cannot be written to".to_owned());
     }
     if all.clone().any(|d| d.label.as_deref() == Some(LABEL)) {
-        return Some("has the mail of a server on it".to_owned());
+        return Some(MAIL.to_owned());
     }
     if device.sector != SECTOR {
         return Some(format!(

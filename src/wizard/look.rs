@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -12,7 +12,11 @@ use anyhow::{Context, Result};
 
 use super::disks::{self, Target};
 use crate::{
-    agent::{block, install::installed::MEDIUM, state::blank},
+    agent::{
+        block::{self, Device},
+        install::installed::MEDIUM,
+        state::{blank, choose::parts, never},
+    },
     disk::{image::Image, layout::Layout, mark::INSTALLING, raw::Disk},
 };
 
@@ -24,8 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// When the disks cannot be listed.
 pub fn here() -> Result<Vec<Target>> {
-    let mut targets = disks::targets(&block::list()?, least());
-    look(&mut targets, PATIENCE);
+    let devices = block::list()?;
+    let mut targets = disks::targets(&devices, least());
+    look(&mut targets, &devices, PATIENCE);
     Ok(targets)
 }
 
@@ -36,20 +41,22 @@ fn least() -> u64 {
     Layout::least(image.unwrap_or_default())
 }
 
-/// Looks at the disks that seem to be blank. One that does not answer holds up no other.
-fn look(targets: &mut [Target], patience: Duration) {
+/// Looks at the disks that may be taken. One that does not answer holds up no other.
+fn look(targets: &mut [Target], devices: &[Device], patience: Duration) {
     let (sender, looked) = mpsc::channel();
     for (n, target) in targets.iter_mut().enumerate() {
         if let Target::Disk(disk) = target
             && disk.refused.is_none()
-            && disk.holds.is_none()
         {
             // until it has
             disk.refused = Some("does not answer".to_owned());
-            let (sender, path, size) = (sender.clone(), PathBuf::from(&disk.path), disk.size);
+            let (sender, disk) = (sender.clone(), disk.clone());
+            let device = devices.iter().find(|d| d.is_at(Path::new(&disk.path)));
+            let parts = device.map(|d| parts(d, devices).into_iter().chain([d]).cloned());
+            let parts: Vec<Device> = parts.into_iter().flatten().collect();
             thread::spawn(move || {
                 // nobody waits any more for one that was too slow
-                let _ = sender.send((n, unknown(&path, size)));
+                let _ = sender.send((n, examine(&disk, &parts)));
             });
         }
     }
@@ -57,13 +64,39 @@ fn look(targets: &mut [Target], patience: Duration) {
     let end = Instant::now() + patience;
     while let Ok((n, found)) = looked.recv_timeout(end.saturating_duration_since(Instant::now())) {
         if let Target::Disk(disk) = &mut targets[n] {
-            disk.refused = None;
-            disk.holds = match found {
-                Ok(holds) => holds,
-                Err(error) => Some(format!("something that cannot be read: {error:#}")),
+            (disk.holds, disk.refused) = match found {
+                Ok(Found::Mail) => (disk.holds.take(), Some(disks::MAIL.to_owned())),
+                Ok(Found::Holds(holds)) => (holds, None),
+                // which the agent refuses, too
+                Err(_) => (disk.holds.take(), Some("cannot be read".to_owned())),
             };
         }
     }
+}
+
+/// What a look at a disk finds.
+enum Found {
+    /// The mail of a server, which is never erased, also where damage hides it.
+    Mail,
+    /// Something else, in words; none: it is blank.
+    Holds(Option<String>),
+}
+
+/// Looks at a disk; `parts` are what stands on it, and itself.
+fn examine(disk: &disks::Disk, parts: &[Device]) -> Result<Found> {
+    let path = Path::new(&disk.path);
+    for part in parts {
+        if never::has_state(part)? {
+            return Ok(Found::Mail);
+        }
+    }
+    if never::has_server(&Disk::open(path, false)?)? {
+        return Ok(Found::Mail);
+    }
+    Ok(Found::Holds(match &disk.holds {
+        Some(known) => Some(known.clone()),
+        None => unknown(path, disk.size)?,
+    }))
 }
 
 /// What a disk holds that lsblk knows nothing of. What an installation that was broken off has left is
@@ -83,6 +116,14 @@ mod tests {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
+    use crate::{
+        agent::block::tests::devices,
+        disk::{
+            STATE,
+            gpt::{Kind, Table},
+        },
+        util::run::Task,
+    };
 
     const SIZE: u64 = 64 << 20;
 
@@ -112,16 +153,44 @@ mod tests {
             targets.push(target(&path));
         }
         targets.extend([target(&folder.path().join("gone")), Target::Memory]);
-        look(&mut targets, PATIENCE);
-        assert!(targets.iter().all(Target::is_free), "{targets:?}");
+        look(&mut targets, &[], PATIENCE);
+        assert!(targets[..3].iter().all(Target::is_free), "{targets:?}");
         assert_eq!(targets[0].to_erase(), None);
         assert_eq!(targets[1].to_erase(), Some("data of an unknown kind"));
         assert_eq!(targets[2].to_erase(), None);
-        let gone = targets[3].to_erase().unwrap();
-        assert!(
-            gone.starts_with("something that cannot be read: opening "),
-            "{gone}"
-        );
+        assert!(targets[3].described().ends_with("cannot be read"));
+    }
+
+    #[test]
+    fn a_disk_with_mail_that_damage_hides_cannot_be_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        File::create(&path).unwrap().set_len(SIZE).unwrap();
+        let disk = Disk::open(&path, true).unwrap();
+        // the second copy of the table alone
+        let parts = [(Kind::Linux, STATE, 8 << 20..63 << 20)];
+        Table::new(&parts).unwrap().write_backup(&disk).unwrap();
+        let mut targets = [target(&path)];
+        look(&mut targets, &[], PATIENCE);
+        assert!(targets[0].described().ends_with(disks::MAIL));
+
+        // a file system whose first superblock is lost, on a disk with something that is known
+        disk.zero(0..SIZE).unwrap();
+        let mut command = std::process::Command::new("mke2fs");
+        command.args(["-q", "-F", "-t", "ext4", "-b", "1024", "-L", "ezmail-state"]);
+        command.arg(&path);
+        Task::new("making a state volume", command).run().unwrap();
+        disk.zero(0..4096).unwrap();
+        let device = Device {
+            path: path.clone(),
+            ..devices().pop().unwrap()
+        };
+        let mut targets = [target(&path)];
+        if let Target::Disk(disk) = &mut targets[0] {
+            disk.holds = Some("something".to_owned());
+        }
+        look(&mut targets, &[device], PATIENCE);
+        assert!(!targets[0].is_free(), "{targets:?}");
     }
 
     #[test]
@@ -131,7 +200,7 @@ mod tests {
         // opening it to be read takes until somebody writes
         mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
         let mut targets = [target(&path)];
-        look(&mut targets, Duration::from_millis(50));
+        look(&mut targets, &[], Duration::from_millis(50));
         assert!(!targets[0].is_free());
         assert!(targets[0].described().ends_with("does not answer"));
     }

@@ -45,6 +45,7 @@ pub fn run_here() -> Result<ExitCode> {
     let name = ttyname(stdin(), Vec::new()).context("finding out which terminal this is")?;
     let name = name.to_string_lossy().into_owned();
     let name = name.strip_prefix("/dev/").unwrap_or(&name);
+    refuse_a_server(outcome()?)?;
     // first, so that a form that cannot be shown does not come again and again
     files::write_with_parents(&mark(name), "", 0o600)?;
     let mut world = Agent::now()?;
@@ -71,6 +72,18 @@ pub fn run_here() -> Result<ExitCode> {
     }
     run(&mut form, &mut world)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to begin on a server that is set up: its answers would be replaced, and users that the form
+/// does not know removed.
+fn refuse_a_server(outcome: Option<Outcome>) -> Result<()> {
+    if outcome == Some(Outcome::Ready) {
+        bail!(
+            "this server is set up already, and the form is for one that is not. To change its answers: \
+             'mailctl answers export --output FILE', edit it, and 'ezmail-agent apply --answers FILE'"
+        );
+    }
+    Ok(())
 }
 
 /// What the agent had when the form began.
@@ -145,5 +158,19 @@ impl World for Agent {
             self.given = before;
         }
         started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_set_up_keeps_its_answers() {
+        for outcome in [None, Some(Outcome::Waiting), Some(Outcome::Failed)] {
+            refuse_a_server(outcome).unwrap();
+        }
+        let error = refuse_a_server(Some(Outcome::Ready)).unwrap_err();
+        insta::assert_snapshot!(error, @"this server is set up already, and the form is for one that is not. To change its answers: 'mailctl answers export --output FILE', edit it, and 'ezmail-agent apply --answers FILE'");
     }
 }

@@ -12,19 +12,33 @@ use crate::{
     util::run::Task,
 };
 
-/// Refuses a state volume. Asks the device itself: what udev says of one that has just appeared may
-/// be too little.
-///
-/// # Errors
-/// When it is one, or cannot be asked.
-pub fn a_state_volume(device: &Device) -> Result<()> {
+/// Whether a device is a state volume by the label that blkid(8) finds. Asks the device itself: what udev
+/// says of one that has just appeared may be too little.
+fn is_state_volume(device: &Device) -> Result<bool> {
     let mut command = Command::new("blkid");
     command.args(["--probe", "--match-tag", "LABEL", "--output", "value"]);
     command.arg(&device.path);
     let what = format!("looking for a state volume on {}", device.path.display());
     // 2: nothing is known of what is on it
     let found = Task::new(what, command).outcome()?;
-    if String::from_utf8_lossy(&found.stdout).trim() == LABEL {
+    Ok(String::from_utf8_lossy(&found.stdout).trim() == LABEL)
+}
+
+/// Whether a device is a state volume, or was one until it was damaged: then it is found and mounted no
+/// more, and no tool names it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn has_state(device: &Device) -> Result<bool> {
+    Ok(is_state_volume(device)? || ext4::has_name(&Disk::open(&device.path, false)?, LABEL)?)
+}
+
+/// Refuses a state volume.
+///
+/// # Errors
+/// When it is one, or cannot be asked.
+pub fn a_state_volume(device: &Device) -> Result<()> {
+    if is_state_volume(device)? {
         bail!(
             "{} is a state volume, and is not erased; restart, and it is used",
             device.path.display()
@@ -33,13 +47,13 @@ pub fn a_state_volume(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a state volume, and what is left of a damaged one, which is found and mounted no more.
+/// Refuses a state volume, and what is left of a damaged one.
 ///
 /// # Errors
 /// When it is one, or cannot be read.
 pub fn a_damaged_state_volume(device: &Device) -> Result<()> {
     a_state_volume(device)?;
-    if ext4::has_name(&Disk::open(&device.path, false)?, LABEL)? {
+    if has_state(device)? {
         bail!(
             "{} has a damaged state volume on it, with the mail of a server, and is not erased; nothing was \
              changed. Make a copy of it before anything else; then 'e2fsck -b 32768' may mend it. To give \
@@ -50,19 +64,29 @@ pub fn a_damaged_state_volume(device: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a disk whose table has the partition of a state volume, though the kernel may not see it:
-/// the first copy of a table can be damaged while all behind it is whole. A partition on which no
-/// state volume was made yet has no mail.
+/// Whether a disk's table has the partition of a state volume, though the kernel may not see it: the
+/// first copy of a table can be damaged while all behind it is whole. A partition on which no state
+/// volume was made yet has no mail.
+///
+/// # Errors
+/// When the disk cannot be read.
+pub fn has_server(disk: &Disk) -> Result<bool> {
+    let tables = Table::copies(disk)?;
+    for (_, range) in tables.iter().flatten().filter_map(|t| t.find(STATE)) {
+        let there = range.start + mark::BLOCK as u64 <= disk.size();
+        if !(there && mark::fresh(range.start).is_on(disk)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Refuses a disk with the partition of a state volume on it.
 ///
 /// # Errors
 /// When it is one, or cannot be read.
 pub fn a_server(disk: &Disk, name: Named) -> Result<()> {
-    let tables = Table::copies(disk)?;
-    for (_, range) in tables.iter().flatten().filter_map(|t| t.find(STATE)) {
-        let there = range.start + mark::BLOCK as u64 <= disk.size();
-        if there && mark::fresh(range.start).is_on(disk)? {
-            continue;
-        }
+    if has_server(disk)? {
         bail!(
             "{name} has an installed server on it, with its mail, and is not erased; nothing was changed. \
              If it does not boot, its partition table is damaged: detach this ISO and try, or look from a \
