@@ -2,14 +2,14 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Seek, SeekFrom},
+    io::{ErrorKind, Seek, SeekFrom},
     ops::Range,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
-use rustix::fs::{Advice, fadvise};
+use rustix::fs::{Advice, OFlags, fadvise};
 
 /// An open disk.
 #[derive(Debug)]
@@ -35,6 +35,23 @@ impl Disk {
             file,
             size,
         })
+    }
+
+    /// Whether somebody holds it: what is mounted, and the members of LVM, RAID and their like (open(2),
+    /// `O_EXCL` of a block device). A file is held by nobody.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn is_held(path: &Path) -> Result<bool> {
+        let flags = OFlags::EXCL.bits().cast_signed();
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        match opened {
+            Err(error) if error.kind() == ErrorKind::ResourceBusy => Ok(true),
+            other => {
+                other.with_context(|| format!("opening {}", path.display()))?;
+                Ok(false)
+            }
+        }
     }
 
     /// Where it is.
@@ -134,5 +151,20 @@ pub(crate) mod broken {
             None => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_held_by_nobody_and_one_that_is_gone_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        let error = Disk::is_held(&path).unwrap_err().to_string();
+        assert_eq!(error, format!("opening {}", path.display()));
+        File::create(&path).unwrap();
+        assert!(!Disk::is_held(&path).unwrap());
     }
 }

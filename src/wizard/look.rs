@@ -66,6 +66,7 @@ fn look(targets: &mut [Target], devices: &[Device], patience: Duration) {
         if let Target::Disk(disk) = &mut targets[n] {
             (disk.holds, disk.refused) = match found {
                 Ok(Found::Mail) => (disk.holds.take(), Some(disks::MAIL.to_owned())),
+                Ok(Found::Held) => (disk.holds.take(), Some("in use".to_owned())),
                 Ok(Found::Holds(holds)) => (holds, None),
                 // which the agent refuses, too
                 Err(_) => (disk.holds.take(), Some("cannot be read".to_owned())),
@@ -78,6 +79,8 @@ fn look(targets: &mut [Target], devices: &[Device], patience: Duration) {
 enum Found {
     /// The mail of a server, which is never erased, also where damage hides it.
     Mail,
+    /// Something that is at work on it.
+    Held,
     /// Something else, in words; none: it is blank.
     Holds(Option<String>),
 }
@@ -92,6 +95,11 @@ fn examine(disk: &disks::Disk, parts: &[Device]) -> Result<Found> {
     }
     if never::has_server(&Disk::open(path, false)?)? {
         return Ok(Found::Mail);
+    }
+    for path in parts.iter().map(|part| part.path.as_path()).chain([path]) {
+        if Disk::is_held(path)? {
+            return Ok(Found::Held);
+        }
     }
     Ok(Found::Holds(match &disk.holds {
         Some(known) => Some(known.clone()),

@@ -141,6 +141,7 @@ fn may_be_written(device: &Device, devices: &[Device], name: Named, wipe: bool) 
     }
     let disk = Disk::open(&device.path, false)?;
     never::a_server(&disk, name)?;
+    choose::refuse_held(device, name, devices)?;
     if wipe {
         return Ok(());
     }

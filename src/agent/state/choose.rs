@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::LABEL;
-use crate::{agent::block::Device, util::size::size};
+use crate::{agent::block::Device, disk::raw::Disk, util::size::size};
 
 /// Smallest device, in bytes: below it, file system and queue leave no room for mail.
 const SMALLEST: u64 = 256 << 20;
@@ -73,6 +73,24 @@ pub fn named<'a>(path: &Path, name: Named, devices: &'a [Device]) -> Result<&'a 
         );
     }
     Ok(device)
+}
+
+/// Refuses a device that something else than a mount holds, or what stands on it: members of LVM or RAID,
+/// which would be written under their holder.
+///
+/// # Errors
+/// When it is held, or cannot be opened.
+pub fn refuse_held(device: &Device, name: Named, devices: &[Device]) -> Result<()> {
+    for part in parts(device, devices).into_iter().chain([device]) {
+        if Disk::is_held(&part.path)? {
+            bail!(
+                "{name} is in use: {} is held by LVM, RAID or their like; nothing was changed. Release it \
+                 (vgchange -an, mdadm --stop), or name another device",
+                part.path.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What is known to be on a device, in words; `None` if nothing is.

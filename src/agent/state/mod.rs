@@ -105,6 +105,7 @@ pub fn create(wanted: &model::State, paths: &Paths) -> Result<State> {
         return volume::open(device, paths);
     }
     let device = choose::named(&path, name, &devices)?;
+    choose::refuse_held(device, name, &devices)?;
     for part in choose::parts(device, &devices).into_iter().chain([device]) {
         never::a_damaged_state_volume(part)?;
     }

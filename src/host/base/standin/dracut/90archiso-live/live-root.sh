@@ -52,9 +52,16 @@ image_on_medium() {
     done
 }
 
-# mounts device $1 as the medium; with $2, only if that file is on it
+# Mounts device $1 as the medium; with $2, only if that file is on it. The disks of others are tried as
+# well, and a journal is not replayed: that would write to them.
 try_device() {
-    mount -o ro -- "$1" "$RUN/bootmnt" 2> /dev/null || return 1
+    case $(blkid -p -s TYPE -o value -- "$1" 2> /dev/null) in
+        # nothing, or a disk with partitions
+        '') return 1 ;;
+        ext3 | ext4) options=ro,noload ;;
+        *) options=ro ;;
+    esac
+    mount -o "$options" -- "$1" "$RUN/bootmnt" 2> /dev/null || return 1
     if [ -n "$(image_on_medium)" ] && { [ -z "$2" ] || [ -e "$RUN/bootmnt/$2" ]; }; then
         medium=$(readlink -f "$1")
         return 0
