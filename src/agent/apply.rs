@@ -14,6 +14,7 @@ use super::{
     discover::{self, Found},
     execute::{execute, summary},
     install::{self, Done},
+    page,
     paths::Paths,
     restore, services,
     state::{self, State, format, kept::Kept},
@@ -66,6 +67,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         status.pending = Status::load(&file)?.pending;
     }
     let result = apply(options, &target, &mut status);
+    let changed = status.steps.iter().any(|step| !step.done.is_empty());
+    if changed && !options.dry_run {
+        // it was about the server as it was before
+        let guide = target.path(Path::new(page::guide::FILE));
+        files::remove_file(&guide).unwrap_or_else(|error| complain(format_args!("{error:#}")));
+    }
     match &result {
         Ok(Some(Applied::All)) => status.outcome = Outcome::Ready,
         Ok(Some(Applied::Installed)) => status.outcome = Outcome::Installed,

@@ -1,24 +1,47 @@
 //! Whether mail has come from outside, and gone there, by what smtpd has written into the journal.
 
-use std::{collections::BTreeSet, net::IpAddr, process::Command};
+use std::{collections::BTreeSet, net::IpAddr, path::Path, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ctl::log::smtpd::{self, Line},
-    util::run::Task,
+    util::{files, run::Task},
 };
 
 /// More lines than these are not read: on a small machine that has to do.
 const LINES: usize = 50_000;
 
 /// What has flowed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Flow {
     /// A message was taken from a server outside.
     pub(super) came: bool,
     /// A server outside has taken one.
     pub(super) went: bool,
+}
+
+impl Flow {
+    /// What was kept; nothing, if nothing was, or if it is damaged: the journal is read then.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub(super) fn load(file: &Path) -> Result<Self> {
+        match file.exists() {
+            true => Ok(serde_json::from_str(&files::read_to_string(file)?).unwrap_or_default()),
+            false => Ok(Self::default()),
+        }
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn save(&self, file: &Path) -> Result<()> {
+        let json = serde_json::to_string(self).context("writing down that mail has flowed")?;
+        files::write(file, json + "\n", 0o644)
+    }
 }
 
 /// Reads the journal since a time, in seconds since 1970.
@@ -70,6 +93,21 @@ mod tests {
 ";
     const SENT: &str = r#"7641df97a0b1c2d5 mta delivery evpid=1e7f0c3d5a8b9c02 from=<al@example.org> to=<x@example.com> rcpt=<-> source="203.0.113.5" relay="203.0.113.7 (mx.example.com)" delay=1s result="Ok" stat="250 2.0.0 ok"
 "#;
+
+    #[test]
+    fn what_has_flowed_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("first-mail.json");
+        assert_eq!(Flow::load(&file).unwrap(), Flow::default());
+        let came = Flow {
+            came: true,
+            went: false,
+        };
+        came.save(&file).unwrap();
+        assert_eq!(Flow::load(&file).unwrap(), came);
+        std::fs::write(&file, "{").unwrap();
+        assert_eq!(Flow::load(&file).unwrap(), Flow::default());
+    }
 
     #[test]
     fn a_message_from_outside_is_told_from_that_of_a_user() {

@@ -6,13 +6,10 @@ use anyhow::{Result, bail};
 
 use super::{
     flow,
-    steps::{Authority, CAME, Seen, WENT},
+    steps::{Authority, Seen},
 };
 use crate::{
-    agent::page::{
-        address,
-        guide::{Guide, State},
-    },
+    agent::page::{address, guide::Guide},
     ctl::{
         cert,
         check::{self, finding::Area},
@@ -23,6 +20,8 @@ use crate::{
     mail::records::{Purpose, Record, is_public},
 };
 
+/// Where it is kept that mail has flowed, in the folder of the state.
+const FLOW: &str = "first-mail.json";
 /// How far back the journal is read for mail that has flowed, at the first look of a boot.
 const MONTH: i64 = 30 * 24 * 3600;
 /// Looks overlap by so much: a session may have begun before the last one.
@@ -66,7 +65,7 @@ pub(super) fn look(server: &Server, last: Option<&Guide>, outside: bool) -> Resu
         findings: check::findings(server, &areas, &[]),
         authority: authority(server)
             .unwrap_or_else(|error| Authority::Unknown(format!("{error:#}"))),
-        mail: mail(last).map_err(|error| format!("{error:#}")),
+        mail: mail(server, last).map_err(|error| format!("{error:#}")),
     })
 }
 
@@ -100,21 +99,24 @@ fn authority(server: &Server) -> Result<Authority> {
     })
 }
 
-/// The mail that has flowed: what did once, did.
-fn mail(last: Option<&Guide>) -> Result<flow::Flow> {
-    let right = |name| last.and_then(|l| l.state_of(name)) == Some(State::Right);
-    let before = flow::Flow {
-        came: right(CAME),
-        went: right(WENT),
-    };
+/// The mail that has flowed: what did once, did. That is kept with the state, since neither the journal
+/// nor this boot is as old as the server.
+fn mail(server: &Server, last: Option<&Guide>) -> Result<flow::Flow> {
+    let file = server.target.path(&server.paths.state.join(FLOW));
+    let before = flow::Flow::load(&file)?;
     if before.came && before.went {
         return Ok(before);
     }
     let now = now()?;
-    let since = last.map_or(now - MONTH, |last| last.looked.min(now) - OVERLAP);
+    let read = last.map(|last| last.read).filter(|read| *read > 0);
+    let since = read.map_or(now - MONTH, |read| read.min(now) - OVERLAP);
     let new = flow::ask(since)?;
-    Ok(flow::Flow {
+    let all = flow::Flow {
         came: before.came || new.came,
         went: before.went || new.went,
-    })
+    };
+    if all != before {
+        all.save(&file)?;
+    }
+    Ok(all)
 }

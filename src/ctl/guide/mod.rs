@@ -18,7 +18,7 @@ use clap::Args;
 use super::{output, server::Server};
 use crate::{
     agent::{
-        page::guide::{FILE, Guide, text},
+        page::guide::{FILE, Guide, STALE, text},
         status::{self, Outcome, Status},
     },
     util::{files, time},
@@ -33,7 +33,7 @@ const LEFT: u8 = 3;
 /// the addresses, port 25, the certificate, and whether a message has come in
 /// and one gone out. The page on the console shows the same: a timer looks
 /// every few minutes as long as something changes, else every hour. This looks
-/// at once.
+/// at once; what cannot be found out is said, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -71,7 +71,17 @@ pub fn run(command: &GuideCommand, server: &Server) -> Result<ExitCode> {
         (false, Some(last)) => last.outside,
         _ => now,
     };
-    let guide = pace::settle(last, steps::steps(&seen), now, tried);
+    let look = pace::Look {
+        now,
+        outside: tried,
+        read: match (&seen.mail, &last) {
+            (Ok(_), _) => now,
+            // what has flowed meanwhile is looked for the next time
+            (Err(_), last) => last.as_ref().map_or(0, |last| last.read),
+        },
+        patience: if command.scheduled { STALE } else { 0 },
+    };
+    let guide = pace::settle(last, steps::steps(&seen), look);
     let json = serde_json::to_string_pretty(&guide).context("writing the guide as JSON")?;
     files::write_with_parents(Path::new(FILE), json + "\n", 0o644)?;
     if command.scheduled {

@@ -1,6 +1,8 @@
 //! How often it is looked, and what a look changes. A look costs some dozen questions to the name
 //! servers of the domains: every two minutes while somebody is at work there, seldom when nobody is.
 
+use std::collections::BTreeMap;
+
 use crate::agent::page::guide::{Guide, State, Step};
 
 use super::steps::{Found, PORT25};
@@ -40,35 +42,61 @@ fn is_over(since: i64, pause: i64, now: i64) -> bool {
     now < since || now - since + SLACK >= pause
 }
 
-/// What is known after a look. What could not be found out has not changed, and what was right does not
-/// go back because the resolver still has an earlier record. `outside` says when port 25 was tried
-/// last.
-pub(super) fn settle(last: Option<Guide>, found: Vec<Found>, now: i64, outside: i64) -> Guide {
+/// When something is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Now.
+    pub(super) now: i64,
+    /// When port 25 was tried last.
+    pub(super) outside: i64,
+    /// Up to when the journal was read.
+    pub(super) read: i64,
+    /// For how many seconds what was found out stays, where it cannot be found out any more.
+    pub(super) patience: i64,
+}
+
+/// What is known after a look. What could not be found out has not changed for a while, and what was
+/// right does not go back because the resolver still has an earlier record.
+pub(super) fn settle(last: Option<Guide>, found: Vec<Found>, look: Look) -> Guide {
     let before = last
         .as_ref()
         .map_or(&[] as &[Step], |last| last.steps.as_slice());
-    let keeps = |before: &Step, found: &Found| match found.step.state {
-        // a reason is better than none
-        State::Unknown => before.state != State::Unknown || !before.items.is_empty(),
-        State::Waits => found.late && before.state == State::Right,
-        State::Right | State::Missing | State::Wrong => false,
-    };
+    let mut known = BTreeMap::new();
     let mut steps: Vec<Step> = Vec::new();
     for found in found {
+        let name = &found.step.name;
+        let since = last.as_ref().and_then(|last| last.known.get(name)).copied();
+        let since = match found.step.state {
+            State::Unknown => since,
+            _ => Some(look.now),
+        };
+        known.extend(since.map(|since| (name.clone(), since)));
+        let is_fresh = since.is_some_and(|since| look.now - since <= look.patience);
+        let keeps = |before: &Step| match found.step.state {
+            State::Unknown if before.state == State::Unknown => {
+                // a reason is better than none
+                !before.items.is_empty()
+            }
+            State::Unknown => is_fresh,
+            State::Waits => found.late && before.state == State::Right,
+            State::Right | State::Missing | State::Wrong => false,
+        };
         let same = before.iter().find(|b| b.name == found.step.name);
         steps.push(match same {
-            Some(before) if keeps(before, &found) => before.clone(),
+            Some(before) if keeps(before) => before.clone(),
             _ => found.step,
         });
     }
     let changed = match last {
         Some(last) if last.steps == steps => last.changed,
-        _ => now,
+        _ => look.now,
     };
     Guide {
-        looked: now,
+        looked: look.now,
         changed,
-        outside,
+        outside: look.outside,
+        read: look.read,
+        known,
         steps,
     }
 }
@@ -85,8 +113,21 @@ mod tests {
         }
     }
 
+    fn at(now: i64) -> Look {
+        Look {
+            now,
+            outside: now - 5,
+            read: now,
+            patience: 100,
+        }
+    }
+
     fn guide(state: State) -> Guide {
-        settle(None, vec![step(PORT25, state).into()], 1_000_000, 1_000_000)
+        let look = Look {
+            outside: 1_000_000,
+            ..at(1_000_000)
+        };
+        settle(None, vec![step(PORT25, state).into()], look)
     }
 
     #[test]
@@ -125,8 +166,8 @@ mod tests {
     fn what_is_not_known_has_not_changed() {
         use State::{Missing, Right, Unknown, Waits, Wrong};
         let after = |before, now| {
-            let last = settle(None, vec![step("MX", before).into()], 10, 5);
-            let guide = settle(Some(last), vec![step("MX", now).into()], 20, 15);
+            let last = settle(None, vec![step("MX", before).into()], at(10));
+            let guide = settle(Some(last), vec![step("MX", now).into()], at(20));
             assert_eq!((guide.looked, guide.outside), (20, 15));
             (guide.steps[0].state, guide.changed)
         };
@@ -140,15 +181,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_for_long_is_said_not_to_be() {
+        let look = |last, state, now| settle(last, vec![step("MX", state).into()], at(now));
+        let right = look(None, State::Right, 10);
+        let soon = look(Some(right), State::Unknown, 60);
+        assert_eq!((soon.steps[0].state, soon.known["MX"]), (State::Right, 10));
+        // a look in between is no better
+        let late = look(Some(soon.clone()), State::Unknown, 111);
+        assert_eq!((late.steps[0].state, late.changed), (State::Unknown, 111));
+        assert!(late.is_open());
+        let found = look(Some(late), State::Right, 120);
+        assert_eq!((found.is_open(), found.known["MX"]), (false, 120));
+        // who asks by hand wants to know at once
+        let hand = Look {
+            patience: 0,
+            ..at(61)
+        };
+        let asked = settle(Some(soon), vec![step("MX", State::Unknown).into()], hand);
+        assert_eq!(asked.steps[0].state, State::Unknown);
+    }
+
+    #[test]
     fn what_only_the_resolver_does_not_see_stays_right() {
         use State::{Missing, Right, Waits};
         let after = |before| {
-            let last = settle(None, vec![step("MX", before).into()], 10, 5);
+            let last = settle(None, vec![step("MX", before).into()], at(10));
             let late = Found {
                 step: step("MX", Waits),
                 late: true,
             };
-            let guide = settle(Some(last), vec![late], 20, 15);
+            let guide = settle(Some(last), vec![late], at(20));
             (guide.steps[0].state, guide.changed)
         };
         assert_eq!(after(Right), (Right, 10));
@@ -162,8 +224,8 @@ mod tests {
             ..step("PTR", State::Unknown)
         };
         let after = |before: &[&str], now: &[&str]| {
-            let last = settle(None, vec![unknown(before).into()], 10, 5);
-            let guide = settle(Some(last), vec![unknown(now).into()], 20, 15);
+            let last = settle(None, vec![unknown(before).into()], at(10));
+            let guide = settle(Some(last), vec![unknown(now).into()], at(20));
             guide.steps[0].items.concat()
         };
         assert_eq!(after(&[], &["late"]), "late");

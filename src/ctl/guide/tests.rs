@@ -133,7 +133,16 @@ fn fresh() -> Seen {
 }
 
 fn guide(seen: &Seen) -> Guide {
-    pace::settle(None, steps(seen), 1_000, 1_000)
+    pace::settle(None, steps(seen), at(1_000))
+}
+
+fn at(now: i64) -> pace::Look {
+    pace::Look {
+        now,
+        outside: now,
+        read: now,
+        patience: 3_600,
+    }
 }
 
 fn told(seen: &Seen) -> String {
@@ -204,7 +213,7 @@ fn what_could_not_be_found_out_is_not_wrong() {
     insta::assert_snapshot!(report(&found));
     // and does not undo what was known before
     let before = guide(&well(&PUBLIC));
-    let after = pace::settle(Some(before), steps(&seen), 2_000, 2_000);
+    let after = pace::settle(Some(before), steps(&seen), at(2_000));
     assert!(!after.is_open(), "{after:?}");
 }
 
@@ -239,7 +248,7 @@ fn name_servers_that_differ_do_not_stay_right() {
         let report = seen.dns.as_mut().unwrap();
         report.findings = vec![fault(id, "example.org", "MX", &[])];
         let before = Some(guide(&well(&PUBLIC)));
-        said(&pace::settle(before, steps(&seen), 2_000, 2_000), "MX")
+        said(&pace::settle(before, steps(&seen), at(2_000)), "MX")
     };
     assert_eq!(after("resolver-old"), (State::Right, String::new()));
     let text = "MX is published, and not yet seen everywhere: it comes; if it stays so: 'mailctl \

@@ -5,6 +5,8 @@
 
 pub mod text;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Where `mailctl guide` leaves it: gone with the boot, as addresses and providers may be.
@@ -12,7 +14,7 @@ pub const FILE: &str = "/run/ezmail/guide.json";
 
 /// A look that is older than this, in seconds, says nothing any more: it is repeated every hour at
 /// least.
-const STALE: i64 = 3 * 3600;
+pub const STALE: i64 = 3 * 3600;
 
 /// How a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,6 +52,12 @@ pub struct Guide {
     pub changed: i64,
     /// When a server outside was last asked whether port 25 is open.
     pub outside: i64,
+    /// Up to when the journal was read for mail that has flowed; 0 if it was not.
+    #[serde(default)]
+    pub read: i64,
+    /// When each step was last found out, by its name.
+    #[serde(default)]
+    pub known: BTreeMap<String, i64>,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -113,6 +121,8 @@ mod tests {
             looked: 10_000,
             changed: 9_000,
             outside: 0,
+            read: 0,
+            known: BTreeMap::new(),
             steps: vec![Step {
                 name: "MX".to_owned(),
                 state: State::Right,

@@ -67,6 +67,8 @@ mod tests {
             looked: 0,
             changed: 0,
             outside: 0,
+            read: 0,
+            known: std::collections::BTreeMap::new(),
             steps: vec![
                 step("A", State::Right, &["is not told"]),
                 step("B", State::Missing, &["one", &long]),

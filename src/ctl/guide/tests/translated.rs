@@ -116,7 +116,7 @@ fn what_is_not_known_has_a_reason() {
         // a look at which the DNS did not answer at all has left none
         let mut dead = well(&PUBLIC);
         dead.dns = Err("nothing could be compared: no answer".to_owned());
-        let after = pace::settle(Some(guide(&dead)), steps(&seen), 2_000, 2_000);
+        let after = pace::settle(Some(guide(&dead)), steps(&seen), super::at(2_000));
         assert_eq!(said(&after, "Address"), address);
     }
 }

@@ -17,6 +17,8 @@ fn known(steps: Vec<Step>) -> Known {
         looked: 0,
         changed: 0,
         outside: 0,
+        read: 0,
+        known: std::collections::BTreeMap::new(),
         steps,
     })
 }
