@@ -177,7 +177,7 @@ fn decide(
 ) -> Result<Option<(Wanted, Kept)>> {
     if !options.dry_run {
         // before anything of the state is read
-        restore::go_on(target, paths, target.is_live() && !options.kept)?;
+        restore::go_on(target, paths, !options.kept)?;
     }
     format::check_in(target, paths)?;
     let kept = Kept::read(target, paths)?;

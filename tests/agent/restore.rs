@@ -261,6 +261,46 @@ fn a_server_that_gets_another_name_is_restored_and_it_is_said() {
     assert!(done.stdout().contains(said), "{}", done.text());
 }
 
+/// The new state is in place, and what it took the place of, which was nothing, is not yet removed.
+#[test]
+fn what_is_left_when_the_restore_is_cut_off_behind_its_end_is_removed() {
+    let new = World::new();
+    let file = new.answers("a.toml", &answers(PASSPHRASE, "backups", ""));
+    let _old = used(&file);
+    let done = new.apply(&file);
+    assert!(done.status.success(), "{}", done.text());
+    let folder = new.path("var/lib/ezmail/restore");
+    let done: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("done.json")).unwrap()).unwrap();
+    let record = serde_json::json!({
+        "order": {
+            "from": "restore/new", "old": "restore/old-20261124T033000Z", "modules": ["database"],
+            "what": "the backup", "time": done["time"],
+        },
+        "out": [], "into": [],
+    });
+    let old = folder.join("old-20261124T033000Z");
+    for place in [old.join("dkim"), folder.join("new/dkim")] {
+        fs::create_dir_all(place).unwrap();
+    }
+    fs::write(old.join("switch.json"), record.to_string()).unwrap();
+    let again = new.apply(&file);
+    assert!(again.status.success(), "{}", again.text());
+    let left = || -> Vec<_> {
+        let left = fs::read_dir(&folder).unwrap();
+        left.map(|e| e.unwrap().file_name()).collect()
+    };
+    assert_eq!(left(), ["done.json"], "{}", again.text());
+
+    // what somebody may want to go back to stays
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join("switch.json"), record.to_string()).unwrap();
+    fs::write(old.join("mail.sqlite"), "x").unwrap();
+    let again = new.apply(&file);
+    assert!(again.status.success(), "{}", again.text());
+    assert_eq!(left().len(), 2);
+}
+
 #[test]
 fn killed_at_any_moment_the_next_boot_goes_on() {
     let mut took = Duration::from_secs(1);

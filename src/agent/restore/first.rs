@@ -71,6 +71,12 @@ pub(super) fn forget_nothing(layout: &Layout, record: &Record) -> Result<()> {
     Ok(())
 }
 
+/// The same, where the restore was broken off between its end and that.
+pub(super) fn forget_all(layout: &Layout) -> Result<()> {
+    let olds = switch::olds(layout)?;
+    olds.iter().try_for_each(|old| forget_nothing(layout, old))
+}
+
 fn tell(line: &str) {
     say(format_args!("ezmail: {STEP:<13} {line}"));
 }

@@ -15,8 +15,13 @@ use anyhow::Result;
 
 use self::mark::Done;
 use super::{
-    apply::Options, console::say, paths::Paths, state::kept::Kept, status::StepStatus,
-    target::Target, wanted::Wanted,
+    apply::Options,
+    console::{complain, say},
+    paths::Paths,
+    state::kept::Kept,
+    status::StepStatus,
+    target::Target,
+    wanted::Wanted,
 };
 use crate::{
     answers::model::Restore,
@@ -36,12 +41,18 @@ const STEP: &str = "restore";
 /// When it cannot be finished: nothing of the state may be used then.
 pub fn go_on(target: &Target, paths: &Paths, boot: bool) -> Result<()> {
     let layout = Layout::of(target, paths);
-    if let Some(record) = switch::finish(&layout)? {
-        say(format_args!(
-            "ezmail: {STEP:<13} {} is in place now, as was begun",
-            record.order.what
-        ));
-        first::forget_nothing(&layout, &record)?;
+    match switch::finish(&layout)? {
+        Some(record) => {
+            say(format_args!(
+                "ezmail: {STEP:<13} {} is in place now, as was begun",
+                record.order.what
+            ));
+            first::forget_nothing(&layout, &record)?;
+        }
+        // it may have been broken off behind its end; what is left is in nobody's way
+        None => {
+            first::forget_all(&layout).unwrap_or_else(|error| complain(format_args!("{error:#}")))
+        }
     }
     if boot
         && layout.folder().exists()
