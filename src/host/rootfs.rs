@@ -1,8 +1,8 @@
-//! The image's root file system: overlay, packages, version, cleanup, in mkarchiso's order.
+//! The image's root file system: overlay, packages, version, in mkarchiso's order; then [`super::clean`].
 
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, chown},
+    os::unix::fs::{PermissionsExt, lchown},
     path::{Path, PathBuf},
 };
 
@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 
 use super::{
     base::Base,
-    copy, pacman,
+    copy,
+    inside::inside,
+    pacman,
     pacman::Pacman,
     profile::ProfileDef,
     project::VERSION,
@@ -51,7 +53,7 @@ pub fn install(def: &ProfileDef, pacman: &Pacman, root: &Path, log: &Path) -> Re
 pub fn finish(def: &ProfileDef, pacman: &Pacman, root: &Path, base: Base) -> Result<Installed> {
     let late = def.folder.join("airootfs").join(LATE);
     if late.exists() {
-        let to = root.join(LATE);
+        let to = inside(root, LATE)?;
         copy::tree(&late, &to)?;
         give_to_root(&to)?;
     }
@@ -86,7 +88,7 @@ impl Installed {
 fn give_to_root(root: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(root) {
         let entry = entry.context("walking the overlay")?;
-        std::os::unix::fs::lchown(entry.path(), Some(0), Some(0))
+        lchown(entry.path(), Some(0), Some(0))
             .with_context(|| format!("giving {} to root", entry.path().display()))?;
     }
     Ok(())
@@ -102,10 +104,8 @@ fn permissions(def: &ProfileDef, root: &Path) -> Result<()> {
         }
         let (owner, group, mode) = parse_permission(value)
             .with_context(|| format!("file_permissions of '{path}' in profiledef.sh"))?;
-        let target = root.join(path.trim_start_matches('/'));
-        if path.split('/').any(|p| p == "..") {
-            bail!("file_permissions of '{path}' in profiledef.sh leads out of the image");
-        }
+        let target = inside(root, path)
+            .with_context(|| format!("file_permissions of '{path}' in profiledef.sh"))?;
         if !target.exists() {
             if path.ends_with('/') || path == "/root" {
                 files::create_dir_all(&target)?;
@@ -114,12 +114,16 @@ fn permissions(def: &ProfileDef, root: &Path) -> Result<()> {
             }
         }
         let each = if path.ends_with('/') { usize::MAX } else { 0 };
-        for entry in walkdir::WalkDir::new(&target).max_depth(each) {
+        let walk = walkdir::WalkDir::new(&target).follow_root_links(false);
+        for entry in walk.max_depth(each) {
             let entry = entry?;
             let what = || format!("setting the permissions of {}", entry.path().display());
-            chown(entry.path(), Some(owner), Some(group)).with_context(what)?;
-            let mode = fs::Permissions::from_mode(mode);
-            fs::set_permissions(entry.path(), mode).with_context(what)?;
+            lchown(entry.path(), Some(owner), Some(group)).with_context(what)?;
+            // a link in a folder has no mode, and what it leads to may be anybody's
+            if !entry.path_is_symlink() {
+                let mode = fs::Permissions::from_mode(mode);
+                fs::set_permissions(entry.path(), mode).with_context(what)?;
+            }
         }
     }
     Ok(())
@@ -141,16 +145,14 @@ fn parse_permission(value: &str) -> Result<(u32, u32, u32)> {
 
 fn version_files(root: &Path, base: Base) -> Result<()> {
     files::write_scratch(
-        &root.join("version"),
+        &inside(root, "version")?,
         format!("{VERSION}-{}\n", base.name()),
         0o644,
     )?;
-    let inside = root.join("usr/lib/os-release");
-    let path = if inside.exists() {
-        inside
-    } else {
-        root.join("etc/os-release")
-    };
+    let mut path = inside(root, "usr/lib/os-release")?;
+    if !path.exists() {
+        path = inside(root, "etc/os-release")?;
+    }
     let text = os_release(&files::read_to_string(&path)?, base);
     files::write_scratch(&path, text, 0o644)
 }
@@ -182,7 +184,7 @@ pub struct BootFiles {
 pub fn boot_files(root: &Path, to: &Path) -> Result<BootFiles> {
     files::create_dir_all(to)?;
     let mut found = Vec::new();
-    let boot = root.join("boot");
+    let boot = inside(root, "boot")?;
     for entry in fs::read_dir(&boot).with_context(|| format!("reading {}", boot.display()))? {
         let path = entry?.path();
         let name = path
@@ -194,6 +196,7 @@ pub fn boot_files(root: &Path, to: &Path) -> Result<BootFiles> {
             || (name.starts_with("initramfs-") && name.ends_with(".img"))
         {
             let target = to.join(&name);
+            let path = inside(root, Path::new("boot").join(&name))?;
             fs::copy(&path, &target).with_context(|| format!("copying {}", path.display()))?;
             fs::set_permissions(&target, fs::Permissions::from_mode(0o644))?;
             found.push(target);
@@ -211,53 +214,6 @@ pub fn boot_files(root: &Path, to: &Path) -> Result<BootFiles> {
     Ok(BootFiles { files: found })
 }
 
-/// Removes what an image must not carry: caches, logs, databases of repositories, the time of
-/// the build.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn clean(root: &Path, epoch: u64) -> Result<()> {
-    for folder in [
-        "boot",
-        "var/lib/pacman/sync",
-        "var/cache/pacman/pkg",
-        "var/log",
-        "var/tmp",
-        "tmp",
-        "run",
-        "etc/pacman.d/hooks",
-        "etc/pacman.d/gnupg",
-    ] {
-        empty(&root.join(folder), false)?;
-    }
-    let _ = fs::remove_dir(root.join("var/lib/pacman/sync"));
-    // files only: folders in /var/lib/pacman are the package database
-    empty(&root.join("var/lib/pacman"), true)?;
-    empty(&root.join("var/cache/ldconfig"), true)?;
-    for entry in walkdir::WalkDir::new(root) {
-        let entry = entry.context("walking the image")?;
-        let name = entry.file_name().to_string_lossy();
-        let left = [".pacnew", ".pacsave", ".pacorig"]
-            .iter()
-            .any(|s| name.ends_with(s));
-        // account files' backups name who was there before
-        let backup = matches!(&*name, "passwd-" | "group-" | "shadow-" | "gshadow-")
-            && entry.path().parent() == Some(&root.join("etc"));
-        if entry.file_type().is_file() && (left || backup) {
-            fs::remove_file(entry.path())
-                .with_context(|| format!("removing {}", entry.path().display()))?;
-        }
-    }
-    files::write_scratch(&root.join("etc/machine-id"), "uninitialized\n", 0o444)?;
-    install_dates(root, epoch)?;
-    let shadow = root.join("etc/shadow");
-    let text = with_change_date(&files::read_to_string(&shadow)?, epoch);
-    files::write_scratch(&shadow, text, 0o600)?;
-    let clock = root.join("usr/lib/clock-epoch");
-    files::write_scratch(&clock, "", 0o644)?;
-    set_mtime(&clock, epoch)
-}
-
 /// Sets a file's time of modification, in seconds since 1970.
 ///
 /// # Errors
@@ -267,68 +223,6 @@ pub fn set_mtime(path: &Path, seconds: u64) -> Result<()> {
     fs::File::open(path)
         .and_then(|f| f.set_modified(time))
         .with_context(|| format!("setting the time of {}", path.display()))
-}
-
-fn empty(folder: &Path, only_files: bool) -> Result<()> {
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let entry = entry?;
-        let what = || format!("removing {}", entry.path().display());
-        if !entry.file_type()?.is_dir() {
-            fs::remove_file(entry.path()).with_context(what)?;
-        } else if !only_files {
-            if folder.ends_with("var/log") {
-                // daemons expect their log folders
-                empty(&entry.path(), false)?;
-            } else {
-                fs::remove_dir_all(entry.path()).with_context(what)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// pacman before 7.1 writes the current time as the date of installation.
-fn install_dates(root: &Path, epoch: u64) -> Result<()> {
-    let local = root.join("var/lib/pacman/local");
-    for entry in fs::read_dir(&local).with_context(|| format!("reading {}", local.display()))? {
-        let path = entry?.path().join("desc");
-        if path.is_file() {
-            let text = files::read_to_string(&path)?;
-            files::write_scratch(&path, with_install_date(&text, epoch), 0o644)?;
-        }
-    }
-    Ok(())
-}
-
-fn with_install_date(text: &str, epoch: u64) -> String {
-    let mut after = false;
-    let lines = text.lines().map(|line| {
-        let line = if after {
-            epoch.to_string()
-        } else {
-            line.to_owned()
-        };
-        after = line == "%INSTALLDATE%";
-        line + "\n"
-    });
-    lines.collect()
-}
-
-/// shadow(5) with the day of every account's last change that of the image: systemd-sysusers and
-/// usermod write the day of the build.
-fn with_change_date(text: &str, epoch: u64) -> String {
-    let day = (epoch / 86_400).to_string();
-    let lines = text.lines().map(|line| {
-        let mut fields: Vec<&str> = line.split(':').collect();
-        if let Some(changed) = fields.get_mut(2) {
-            *changed = &day;
-        }
-        fields.join(":") + "\n"
-    });
-    lines.collect()
 }
 
 /// `NAME VERSION` a line, as mkarchiso's `pkglist.x86_64.txt`.
@@ -347,6 +241,8 @@ pub fn sha512_line(path: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -365,16 +261,65 @@ mod tests {
             format!("NAME=x\nIMAGE_ID=ezmail-standin\nIMAGE_VERSION={VERSION}\n")
         );
     }
-
-    #[test]
-    fn the_day_of_the_last_change_is_the_epochs() {
-        let text = with_change_date("root:!*:20779::::::\nsshd:!*:1:0:9:7:::\n", 86_400 * 7);
-        assert_eq!(text, "root:!*:7::::::\nsshd:!*:7:0:9:7:::\n");
+    fn own() -> String {
+        let process = rustix::process::geteuid().as_raw();
+        format!("{process}:{}", rustix::process::getegid().as_raw())
     }
 
     #[test]
-    fn the_date_of_installation_is_the_epoch() {
-        let text = "%NAME%\na\n\n%INSTALLDATE%\n999\n\n%SIZE%\n999\n";
-        assert_eq!(with_install_date(text, 5), text.replacen("999", "5", 1));
+    fn permissions_stay_in_the_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("image");
+        fs::create_dir_all(root.join("opt/tools")).unwrap();
+        let outside = dir.path().join("outside");
+        for file in [&outside, &root.join("opt/tools/a"), &root.join("b")] {
+            fs::write(file, "").unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o640)).unwrap();
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let set = |path: &str| {
+            let value = format!("{}:755", own());
+            let def = ProfileDef {
+                file_permissions: [(path.to_owned(), value)].into(),
+                ..ProfileDef::default()
+            };
+            permissions(&def, &root)
+        };
+        symlink(&outside, root.join("opt/tools/out")).unwrap();
+        symlink("../../b", root.join("opt/tools/in")).unwrap();
+        set("/opt/tools/").unwrap();
+        assert_eq!(mode(&root.join("opt/tools/a")), 0o755);
+        assert_eq!(mode(&root.join("b")), 0o640, "a link in a folder");
+        set("/opt/tools/in").unwrap();
+        assert_eq!(mode(&root.join("b")), 0o755, "a link that was named");
+
+        let error = |path: &str| format!("{:#}", set(path).unwrap_err());
+        let text = error("/opt/tools/out");
+        let expected = "file_permissions of '/opt/tools/out' in profiledef.sh: /opt/tools/out in the \
+                        image is a link that leads out of it, to ";
+        assert!(text.starts_with(expected), "{text}");
+        symlink(dir.path(), root.join("all")).unwrap();
+        assert!(error("/all/").contains("/all in the image is a link"));
+        assert!(error("/../outside").contains("leads out of the image"));
+        assert_eq!(mode(&outside), 0o640);
+    }
+
+    #[test]
+    fn version_and_boot_files_are_those_of_the_image() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("image");
+        fs::create_dir_all(root.join("usr/lib")).unwrap();
+        fs::create_dir(root.join("boot")).unwrap();
+        let outside = dir.path().join("outside");
+        fs::write(&outside, "NAME=host\n").unwrap();
+        symlink(&outside, root.join("usr/lib/os-release")).unwrap();
+        symlink(&outside, root.join("boot/vmlinuz-linux")).unwrap();
+        let refused = |result: Result<()>| {
+            let text = format!("{:#}", result.unwrap_err());
+            assert!(text.contains("leads out of it"), "{text}");
+        };
+        refused(version_files(&root, Base::Arch));
+        refused(boot_files(&root, &dir.path().join("to")).map(drop));
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "NAME=host\n");
     }
 }

@@ -8,6 +8,7 @@ use xshell::{Shell, cmd};
 use super::{Request, STAGE, efi, root::Root, tree, xorriso};
 use crate::{
     host::{
+        clean,
         profile::ProfileDef,
         rootfs::{self, Installed},
         secrets,
@@ -35,7 +36,7 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
         epoch,
     };
     tree.write(&installed.packages, request.base)?;
-    rootfs::clean(root, epoch)?;
+    clean::clean(root, epoch)?;
     secrets::scan(root)?;
     running.done("none found");
 

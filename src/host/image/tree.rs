@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::extras;
 use crate::{
     answers::reserved,
-    host::{base::Base, copy, profile::ProfileDef, project::VERSION, rootfs},
+    host::{base::Base, copy, inside::inside, profile::ProfileDef, project::VERSION, rootfs},
     util::files,
 };
 
@@ -77,7 +77,7 @@ impl Tree<'_> {
     /// Microcode images that the distribution has beside the initramfs.
     fn microcode(&self, dir: &Path) -> Result<()> {
         for name in ["intel-ucode.img", "amd-ucode.img"] {
-            let from = self.root.join("boot").join(name);
+            let from = inside(self.root, Path::new("boot").join(name))?;
             if from.exists() {
                 let boot = dir.join("boot");
                 copy_file(&from, &boot.join(name))?;
