@@ -15,7 +15,7 @@ use super::{
     profile::{self, ProfileDef},
     programs,
     project::Project,
-    repo, srcinfo,
+    repo, repo_folder, srcinfo,
 };
 use crate::util::hash::Key;
 
@@ -109,7 +109,7 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
 
     let folder = project.out.join("repo");
     if !project.is_dry() {
-        let entries = packages::write_repo(&built, &folder)?;
+        let entries = repo_folder::write(&outcome.packages, &folder)?;
         let what = format!("{}: {} packages", folder.display(), entries.len());
         project.progress.note("repo", what);
     }

@@ -12,17 +12,13 @@ use super::{
     build_root::LazyRoot,
     copy,
     makepkg::{self, Build},
-    package::EXTENSION,
     pins::Pins,
     programs::{Programs, TARBALL},
     project::Project,
     sources::Fetcher,
     srcinfo::{self, SrcInfo},
 };
-use crate::util::{
-    files,
-    hash::{self, Key},
-};
+use crate::util::{files, hash::Key};
 
 const STAGE: &str = "package";
 
@@ -312,34 +308,6 @@ pub fn names(root: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// Puts the package files of `built` into `folder` and writes the repository `ezmail` over them.
-/// Files of earlier builds are removed.
-///
-/// # Errors
-/// When files cannot be copied or a package cannot be read.
-pub fn write_repo(built: &[Built], folder: &Path) -> Result<Vec<super::repo::Entry>> {
-    files::create_dir_all(folder)?;
-    let mut paths = Vec::new();
-    for file in built.iter().flat_map(|b| &b.files) {
-        let name = file.file_name().context("a package file without a name")?;
-        let target = folder.join(name);
-        if !(target.exists() && hash::sha256_file(&target)? == hash::sha256_file(file)?) {
-            let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-            files::write(&target, bytes, 0o644)?;
-        }
-        paths.push(target);
-    }
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
-        let path = entry?.path();
-        let name = path.to_string_lossy();
-        // signatures are of files that are replaced
-        if name.ends_with(".sig") || name.ends_with(EXTENSION) && !paths.contains(&path) {
-            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
-        }
-    }
-    super::repo::write(folder, super::repo::NAME, &paths)
 }
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ impl SigLevel {
     fn as_str(self) -> &'static str {
         match self {
             Self::Required => "Required DatabaseOptional",
-            Self::Local => "Optional TrustAll",
+            // ours of this very build, or of this host: somebody may sign them for others, with a key
+            // that is not in the keyring
+            Self::Local => "Never",
         }
     }
 }

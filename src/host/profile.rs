@@ -4,7 +4,8 @@
 //! assembles from the same folder.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
@@ -16,6 +17,7 @@ use super::{
     copy,
     pacman::{self, Section},
     project::VERSION,
+    replace,
 };
 use crate::util::{files, run::Task};
 
@@ -30,7 +32,11 @@ pub const KERNEL_OPTIONS: &str = "copytoram=n systemd.firstboot=no systemd.condi
                                   audit=0 loglevel=4 console=tty0 console=ttyS0,115200";
 
 /// How the folder begins in which a profile is made.
-pub const SCRATCH: &str = ".profile-";
+pub const SCRATCH: &str = ".ezmail-profile-";
+
+/// The file that makes a folder a profile, and the line of it that makes it one of ours.
+const DEFINITION: &str = "profiledef.sh";
+const NAME: &str = "iso_name=\"ezmail\"";
 
 /// What a profile is rendered from.
 #[derive(Debug)]
@@ -50,10 +56,10 @@ pub struct Request<'a> {
 /// Writes the profile into the folder `out`, in place of what is there.
 ///
 /// # Errors
-/// When a template does not render or a file cannot be written; nothing is replaced then.
+/// When a template does not render, a file cannot be written, or `out` has something else in it than a
+/// profile of ours; nothing is replaced then.
 pub fn write(request: &Request, out: &Path) -> Result<()> {
     let parent = out.parent().context("the profile's folder has no parent")?;
-    refuse_other(out)?;
     files::create_dir_all(parent)?;
     let scratch = tempfile::Builder::new()
         .prefix(SCRATCH)
@@ -72,30 +78,56 @@ pub fn write(request: &Request, out: &Path) -> Result<()> {
         let text = files::read_to_string(&path)? + "\n" + &request.extra_packages.join("\n") + "\n";
         files::write(&path, text, 0o644)?;
     }
-    if out.exists() {
-        fs::rename(out, scratch.path().join("old"))
-            .with_context(|| format!("moving {} aside", out.display()))?;
-    }
-    fs::rename(&new, out).with_context(|| format!("putting {} in its place", out.display()))?;
-    files::sync_folder(parent)
+    refuse_other(out, &new)?;
+    replace::folder(&new, out, &scratch.path().join("old"))
 }
 
-/// Refuses a folder whose content is not a profile: it would be replaced.
-fn refuse_other(out: &Path) -> Result<()> {
-    let is_empty = match fs::read_dir(out) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => true,
-        other => other
-            .with_context(|| format!("opening {}", out.display()))?
-            .next()
-            .is_none(),
-    };
-    if !is_empty && !out.join("profiledef.sh").is_file() {
+/// Refuses a folder whose content is not a profile of ours, such as `new` is: it would be replaced.
+fn refuse_other(out: &Path, new: &Path) -> Result<()> {
+    let there = names(out)?;
+    if there.is_empty() {
+        return Ok(());
+    }
+    let ours = names(new)?;
+    let refuse = |why: String| {
         bail!(
-            "{} has something else in it than a profile, which would replace it; name another folder",
+            "{} has something else in it than a profile of ezmail's, which would replace it: {why}; \
+             name another folder, or move it away",
             out.display()
-        );
+        )
+    };
+    if let Some(stray) = there.iter().find(|name| !ours.contains(*name)) {
+        return refuse(stray.display().to_string());
+    }
+    let said = |folder: &Path| -> Result<Option<String>> {
+        let path = folder.join(DEFINITION);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let text = files::read_to_string(&path)?;
+        let mut lines = text.lines();
+        Ok(lines
+            .find(|l| l.starts_with("iso_name="))
+            .map(str::to_owned))
+    };
+    // a checkout may have another name for its ISO
+    let name = said(out)?;
+    if name != said(new)? && name.as_deref() != Some(NAME) {
+        return refuse(format!("its {DEFINITION} does not say {NAME}"));
     }
     Ok(())
+}
+
+/// The names in a folder, sorted; none where there is no folder.
+fn names(folder: &Path) -> Result<BTreeSet<OsString>> {
+    let what = || format!("opening {}", folder.display());
+    match fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        other => other
+            .with_context(what)?
+            .map(|entry| Ok(entry.with_context(what)?.file_name()))
+            .collect(),
+    }
 }
 
 /// The packages that the checkout's profile asks for, and `extra` ones.
@@ -317,7 +349,7 @@ mod tests {
     #[test]
     fn a_folder_with_something_else_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("letter"), "dear").unwrap();
+        let out = dir.path().join("profile");
         let request = Request {
             root: Path::new(env!("CARGO_MANIFEST_DIR")),
             base: Base::Arch,
@@ -325,12 +357,28 @@ mod tests {
             compression_level: 9,
             extra_packages: &[],
         };
-        let error = write(&request, dir.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("something else in it than a profile"),
-            "{error}"
-        );
-        assert!(dir.path().join("letter").exists());
+        let error = || {
+            let text = write(&request, &out).unwrap_err().to_string();
+            text.replace(&dir.path().display().to_string(), "DIR")
+        };
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join("letter"), "dear").unwrap();
+        insta::assert_snapshot!(error(), @"DIR/profile has something else in it than a profile of ezmail's, which would replace it: letter; name another folder, or move it away");
+        fs::remove_file(out.join("letter")).unwrap();
+
+        // somebody else's profile
+        fs::write(out.join(DEFINITION), "iso_name=\"archlinux\"\n").unwrap();
+        fs::create_dir(out.join("airootfs")).unwrap();
+        insta::assert_snapshot!(error(), @r#"DIR/profile has something else in it than a profile of ezmail's, which would replace it: its profiledef.sh does not say iso_name="ezmail"; name another folder, or move it away"#);
+
+        // ours, with something beside it
+        fs::write(out.join(DEFINITION), format!("# x\n{NAME}\n")).unwrap();
+        fs::create_dir(out.join("work")).unwrap();
+        insta::assert_snapshot!(error(), @"DIR/profile has something else in it than a profile of ezmail's, which would replace it: work; name another folder, or move it away");
+        fs::remove_dir(out.join("work")).unwrap();
+        write(&request, &out).unwrap();
+        assert!(out.join("pacman.conf").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

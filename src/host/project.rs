@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{base::lock, cache::Cache, config::Config, profile, progress::Progress};
+use super::{base::lock, cache::Cache, config::Config, image, profile, progress::Progress};
 use crate::util::{files, lock as file_lock, run::Task};
 
 /// This project's version: part of the ISO's name.
@@ -120,7 +120,8 @@ fn alone_in(out: &Path, progress: &Progress) -> Result<File> {
     })
 }
 
-/// Removes what a killed build left among the results: an ISO and a profile that were not whole.
+/// Removes what a killed build left among the results: an ISO and a profile that were not whole, under
+/// names that nobody else gives.
 fn sweep(out: &Path) -> Result<()> {
     for entry in std::fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
         let entry = entry?;
@@ -128,7 +129,10 @@ fn sweep(out: &Path) -> Result<()> {
         let name = name.to_string_lossy();
         if name.starts_with(profile::SCRATCH) && entry.file_type()?.is_dir() {
             files::remove_dir_all(&entry.path())?;
-        } else if name.starts_with('.') && name.ends_with(".iso.new") {
+        } else if name.starts_with(image::SCRATCH)
+            && name.ends_with(".iso")
+            && entry.file_type()?.is_file()
+        {
             files::remove_file(&entry.path())?;
         }
     }
@@ -194,6 +198,29 @@ mod tests {
         assert!(find_root(&root.join("src/host")).is_err());
         std::fs::write(root.join("profile/profiledef.sh.tera"), "").unwrap();
         assert_eq!(find_root(&root.join("src/host")).unwrap(), root);
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let folders = [".ezmail-profile-x1", ".profile-mine"];
+        for name in folders {
+            std::fs::create_dir_all(at(name).join("sub")).unwrap();
+        }
+        let files = [
+            ".ezmail-new-ezmail-1-x86_64.iso",
+            ".ezmail-new-notes",
+            ".mine.iso.new",
+            "ezmail-1-x86_64.iso",
+        ];
+        for name in files {
+            std::fs::write(at(name), "").unwrap();
+        }
+        sweep(dir.path()).unwrap();
+        let left = |names: &[&str]| -> Vec<bool> { names.iter().map(|n| at(n).exists()).collect() };
+        assert_eq!(left(&folders), [false, true]);
+        assert_eq!(left(&files), [false, true, true, true]);
     }
 
     #[test]

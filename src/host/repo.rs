@@ -16,11 +16,11 @@ use anyhow::{Context, Result, bail};
 use flate2::{Compression, GzBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::package::{self, Contents, root_header};
-use crate::util::{
-    files::{self, AtomicFile},
-    hash,
+use super::{
+    package::{self, Contents, root_header},
+    sign::beside,
 };
+use crate::util::{files, hash};
 
 /// The name of our own repository.
 pub const NAME: &str = "ezmail";
@@ -123,7 +123,8 @@ fn non_empty(value: &str) -> Option<&str> {
 
 /// Writes the databases of the repository `name` into `folder`, over exactly `packages`, which
 /// must lie in that folder; `name.db` and `name.files` are links to them, as repo-add leaves them.
-/// Returns the entries, sorted by name.
+/// A database that stays the same is not touched, and keeps its signature. Returns the entries, sorted
+/// by name.
 ///
 /// # Errors
 /// When a package cannot be read, two have one name, or the folder cannot be written.
@@ -151,10 +152,9 @@ pub fn write(folder: &Path, name: &str, packages: &[PathBuf]) -> Result<Vec<Entr
 fn write_database(folder: &Path, name: &str, entries: &[Entry], with_files: bool) -> Result<()> {
     let path = folder.join(format!("{name}.tar.gz"));
     let what = || format!("writing {}", path.display());
-    let file = AtomicFile::create(&path)?;
     let encoder = GzBuilder::new()
         .mtime(0)
-        .write(file, Compression::default());
+        .write(Vec::new(), Compression::default());
     let mut tar = tar::Builder::new(encoder);
     for entry in entries {
         let info = &entry.contents.info;
@@ -168,7 +168,14 @@ fn write_database(folder: &Path, name: &str, entries: &[Entry], with_files: bool
         }
     }
     let encoder = tar.into_inner().with_context(what)?;
-    encoder.finish().with_context(what)?.commit(0o644)?;
+    let bytes = encoder.finish().with_context(what)?;
+    if !std::fs::read(&path).is_ok_and(|old| old == bytes) {
+        // a signature is of the bytes that are replaced
+        for signed in [&folder.join(name), &path] {
+            files::remove_file(&beside(signed, ".sig"))?;
+        }
+        files::write(&path, bytes, 0o644)?;
+    }
     link(&folder.join(name), &format!("{name}.tar.gz"))
 }
 

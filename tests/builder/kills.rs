@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ezmail::host::image;
+
 use crate::desk::Desk;
 
 /// How often the build is killed.
@@ -63,7 +65,7 @@ fn full_a_build_that_is_killed_ten_times_ends_well() {
     let left = fs::read_dir(desk.cache().join("work")).unwrap().count();
     assert_eq!(left, 0, "scratch folders of killed builds");
     let hidden = fs::read_dir(desk.path().join("out")).unwrap().flatten();
-    let new = hidden.filter(|e| e.file_name().to_string_lossy().ends_with(".new"));
+    let new = hidden.filter(|e| e.file_name().to_string_lossy().starts_with(image::SCRATCH));
     assert_eq!(new.count(), 0, "half an ISO");
 }
 

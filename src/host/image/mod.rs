@@ -31,6 +31,9 @@ use crate::util::{files, hash, hash::Key};
 
 const STAGE: &str = "image";
 
+/// How an ISO's name begins among the results until it is whole.
+pub const SCRATCH: &str = ".ezmail-new-";
+
 /// Who puts an ISO together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Engine {
@@ -106,7 +109,7 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
     }
     let scratch = project.cache.scratch("image")?;
     let log = project.cache.log("image")?;
-    let new = project.out.join(format!(".{name}.new"));
+    let new = project.out.join(format!("{SCRATCH}{name}"));
     let installed = match request.engine {
         Engine::Native => native::write(request, scratch.path(), &new, &log)?,
         Engine::Mkarchiso => mkarchiso::write(request, scratch.path(), &new, &log)?,
