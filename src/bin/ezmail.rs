@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ezmail::host::cli::{Cli, run};
+use ezmail::host::{
+    cli::{Cli, run},
+    print,
+};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -16,7 +19,7 @@ fn main() -> ExitCode {
         }
     };
     run(cli).unwrap_or_else(|error| {
-        eprintln!("ezmail: {error:#}");
+        print::aside(format_args!("ezmail: {error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -16,6 +16,7 @@ use crate::{
         config::BaseChoice,
         hint,
         image::Engine,
+        print,
         progress::{Progress, Style, event::Event},
         project::Project,
         repo, sbom, sign, worker,
@@ -184,7 +185,7 @@ impl<'a> Wanted<'a> {
                     message,
                     hint: None,
                 });
-                eprintln!("ezmail: {message}");
+                print::aside(format_args!("ezmail: {message}"));
                 return Ok(status);
             }
         };
@@ -192,9 +193,9 @@ impl<'a> Wanted<'a> {
         let seconds = start.elapsed().as_secs_f64();
         if self.args.json {
             let result = serde_json::to_value(&outcome).context("writing the result")?;
-            println!("{}", Event::Finished { seconds, result }.line());
+            print::result(Event::Finished { seconds, result }.line())?;
         } else if !self.args.quiet && !self.args.dry_run {
-            println!("{}", self.summary(&outcome, seconds));
+            print::result(self.summary(&outcome, seconds))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -242,9 +243,9 @@ impl<'a> Wanted<'a> {
                     hint: hint.as_deref(),
                 });
                 progress.clear();
-                eprintln!("ezmail: {message}");
+                print::aside(format_args!("ezmail: {message}"));
                 if let Some(hint) = hint {
-                    eprintln!("  hint: {hint}");
+                    print::aside(format_args!("  hint: {hint}"));
                 }
                 Ok(ExitCode::FAILURE)
             }

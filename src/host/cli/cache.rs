@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::{
     host::{
         cache::{Cache, usage},
-        worker,
+        print, worker,
     },
     util::size::size,
 };
@@ -56,11 +56,14 @@ enum CacheCommand {
 pub fn cache(args: &CacheArgs) -> Result<ExitCode> {
     let root = Cache::default_root()?;
     if !root.is_dir() && args.json {
-        println!("[]");
+        print::result("[]")?;
         return Ok(ExitCode::SUCCESS);
     }
     if !root.is_dir() {
-        println!("ezmail: there is no cache at {}", root.display());
+        print::result(format_args!(
+            "ezmail: there is no cache at {}",
+            root.display()
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     in_worker(|| match &args.command {
@@ -68,20 +71,19 @@ pub fn cache(args: &CacheArgs) -> Result<ExitCode> {
             let (entries, bytes) =
                 usage::prune(&root, Duration::from_secs(days * 86_400), *dry_run)?;
             let verb = if *dry_run { "would be" } else { "are" };
-            println!(
+            print::result(format_args!(
                 "ezmail: {entries} results ({}) not used for {days} days {verb} deleted",
                 size(bytes)
-            );
+            ))?;
             Ok(())
         }
         None => {
             let kinds = usage::kinds(&root)?;
             if args.json {
                 let text = serde_json::to_string_pretty(&kinds).context("writing the list")?;
-                println!("{text}");
+                print::result(&text)?;
             } else {
-                print!("{}", table(&kinds));
-                println!("in {}", root.display());
+                print::result(format_args!("{}in {}", table(&kinds), root.display()))?;
             }
             Ok(())
         }
@@ -95,19 +97,26 @@ pub fn cache(args: &CacheArgs) -> Result<ExitCode> {
 pub fn clean(yes: bool) -> Result<ExitCode> {
     let root = Cache::default_root()?;
     if !root.join("lock").is_file() {
-        println!("ezmail: there is no cache at {}", root.display());
+        print::result(format_args!(
+            "ezmail: there is no cache at {}",
+            root.display()
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     if !yes {
-        println!(
+        print::result(format_args!(
             "ezmail: the cache is {}; delete it with 'ezmail clean --yes'",
             root.display()
-        );
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     in_worker(|| {
         let bytes = usage::clear(&root)?;
-        println!("ezmail: {} is empty now ({})", root.display(), size(bytes));
+        print::result(format_args!(
+            "ezmail: {} is empty now ({})",
+            root.display(),
+            size(bytes)
+        ))?;
         Ok(())
     })
 }
@@ -123,7 +132,7 @@ fn in_worker(work: impl FnOnce() -> Result<()>) -> Result<ExitCode> {
         worker::Outcome::Done(()) => Ok(ExitCode::SUCCESS),
         worker::Outcome::Failed(status) => Ok(status),
         worker::Outcome::Interrupted(status) => {
-            eprintln!("ezmail: interrupted");
+            print::aside("ezmail: interrupted");
             Ok(status)
         }
     }

@@ -19,7 +19,7 @@ use super::{
     dkim,
     doctor::{self, Host},
     embed::{self, ChecksumArgs, EmbedArgs},
-    qemu,
+    print, qemu,
     sbom::args::{self as sbom, SbomArgs},
     verify::{self, VerifyArgs},
 };
@@ -187,12 +187,9 @@ fn diagnose(json: bool) -> Result<ExitCode> {
     let findings = doctor::examine(host);
     let (text, complete) = doctor::report(host, &findings);
     if json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&findings).context("writing the report")?
-        );
+        print::result(serde_json::to_string_pretty(&findings).context("writing the report")?)?;
     } else {
-        print!("{text}");
+        print::result(text.trim_end())?;
     }
     Ok(if complete {
         ExitCode::SUCCESS

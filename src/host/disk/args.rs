@@ -13,6 +13,7 @@ use clap::Args;
 use super::make::{Format, Make, make};
 use crate::{
     answers::{Rule, load::Loaded},
+    host::print,
     util::size::size,
 };
 
@@ -83,7 +84,7 @@ pub fn run(args: &DiskArgs) -> Result<ExitCode> {
         );
     }
     if loaded.report.warnings() > 0 {
-        eprintln!("{report}\n");
+        print::aside(format_args!("{report}\n"));
     }
     let made = make(
         &Make {
@@ -92,11 +93,11 @@ pub fn run(args: &DiskArgs) -> Result<ExitCode> {
             out: &args.out,
             size: args.size,
         },
-        &|line| eprintln!("ezmail: disk: {line}"),
+        &|line| print::aside(format_args!("ezmail: disk: {line}")),
     )?;
     let file = std::fs::metadata(&args.out);
     let file = file.with_context(|| format!("reading {}", args.out.display()))?;
-    println!(
+    print::result(format_args!(
         "ezmail: {} is a disk of {} for {}, with ezmail {} ({} in the file, {:.1} s)",
         args.out.display(),
         size(made.disk),
@@ -104,7 +105,7 @@ pub fn run(args: &DiskArgs) -> Result<ExitCode> {
         made.version,
         size(std::os::unix::fs::MetadataExt::blocks(&file) * 512),
         begun.elapsed().as_secs_f64()
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,7 @@ use super::{
     put::{self, Put},
     show,
 };
-use crate::answers::load::Loaded;
+use crate::{answers::load::Loaded, host::print};
 
 /// Put the answers into an image, in place or in a copy
 ///
@@ -110,7 +110,7 @@ fn put(args: &EmbedArgs, answers: &Path, image: &Path) -> Result<ExitCode> {
         bail!("the answers are not right, so nothing was changed:\n\n{report}");
     };
     if loaded.report.warnings() > 0 {
-        eprintln!("{report}\n");
+        print::aside(format_args!("{report}\n"));
     }
     let done = put::put(&Put {
         content: &loaded.content,
@@ -118,17 +118,17 @@ fn put(args: &EmbedArgs, answers: &Path, image: &Path) -> Result<ExitCode> {
         out: args.out.as_deref(),
         replace: args.replace,
     })?;
-    println!(
+    print::result(format_args!(
         "ezmail: {} holds {} for {}",
         done.path.display(),
         what(&loaded.content.name, loaded.content.files.len()),
         checked.hostname
-    );
+    ))?;
     if let Some(mode) = done.closed {
-        println!(
+        print::result(format_args!(
             "ezmail: it has secrets in it now: its mode was {mode:04o} and is 0600, readable for \
              its owner alone"
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -145,9 +145,9 @@ fn show(image: &Path, json: bool) -> Result<ExitCode> {
     let shown = show::show(image)?;
     if json {
         let text = serde_json::to_string_pretty(&shown).context("writing JSON")?;
-        println!("{text}");
+        print::result(&text)?;
     } else {
-        println!("{shown}");
+        print::result(&shown)?;
     }
     Ok(match shown.is_good() {
         true => ExitCode::SUCCESS,
@@ -158,8 +158,10 @@ fn show(image: &Path, json: bool) -> Result<ExitCode> {
 fn clear(image: &Path) -> Result<ExitCode> {
     let path = image.display();
     match put::clear(image)? {
-        true => println!("ezmail: {path} is blank again"),
-        false => println!("ezmail: {path} has no answers; nothing was changed"),
+        true => print::result(format_args!("ezmail: {path} is blank again"))?,
+        false => print::result(format_args!(
+            "ezmail: {path} has no answers; nothing was changed"
+        ))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,10 +174,10 @@ pub fn checksum(args: &ChecksumArgs) -> Result<ExitCode> {
     let name = args.image.display();
     let sum = checksum::canonical(&args.image)?;
     match &args.check {
-        None => println!("{sum}  {name}"),
+        None => print::result(format_args!("{sum}  {name}"))?,
         Some(file) => {
             checksum::compare(&args.image, &sum, file.as_deref())?;
-            println!("{name}: OK");
+            print::result(format_args!("{name}: OK"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -17,7 +17,7 @@ use super::{Request, STAGE};
 use crate::{
     host::{
         base::lock,
-        pacman,
+        pacman, print,
         rootfs::{self, Installed, LATE},
     },
     util::{files, hash::Key, run::Task, sandbox},
@@ -85,7 +85,7 @@ impl Drop for Root {
         command.arg(&self.path);
         // it ends with this process in any case, and the scratch folder is swept by the next
         if let Err(error) = Task::new("unmounting the root file system", command).run() {
-            eprintln!("ezmail: {error:#}");
+            print::aside(format_args!("ezmail: {error:#}"));
         }
     }
 }

@@ -23,6 +23,7 @@ use self::{
     ticker::Ticker,
     view::View,
 };
+use super::print;
 
 /// The stages of a build, in order; every step belongs to one.
 pub const STAGES: [&str; 5] = ["base", "package", "repo", "profile", "image"];
@@ -106,7 +107,7 @@ impl Progress {
             log,
         });
         match self.0.style {
-            Style::Plain => eprintln!("  {stage:<8} {what} ..."),
+            Style::Plain => print::aside(format_args!("  {stage:<8} {what} ...")),
             Style::Terminal => self.view(|view| view.begin(stage, &what)),
             Style::Quiet | Style::Json => {}
         }
@@ -167,7 +168,7 @@ impl Progress {
     /// Prints an event, where events are asked for.
     pub fn event(&self, event: &Event) {
         if self.is_json() {
-            println!("{}", event.line());
+            print::event(event.line());
         }
     }
 
@@ -183,7 +184,10 @@ impl Progress {
                 let far = detail
                     .far()
                     .map_or_else(String::new, |far| format!(" {far},"));
-                eprintln!("  {stage:<8} {what} ...{far} {}", view::clock(elapsed));
+                print::aside(format_args!(
+                    "  {stage:<8} {what} ...{far} {}",
+                    view::clock(elapsed)
+                ));
             }
             Style::Json => self.event(&Event::Progress {
                 stage,
@@ -201,7 +205,7 @@ impl Progress {
     fn line(&self, text: &str) {
         match self.0.style {
             Style::Quiet | Style::Json => {}
-            Style::Plain => eprintln!("{text}"),
+            Style::Plain => print::aside(text),
             Style::Terminal => self.view(|view| view.line(text)),
         }
     }
@@ -253,7 +257,9 @@ impl Drop for Running {
         });
         self.progress.view(View::clear);
         if !self.progress.is_json() {
-            eprintln!("  {stage:<8} {what}: failed after {time:.1} s");
+            print::aside(format_args!(
+                "  {stage:<8} {what}: failed after {time:.1} s"
+            ));
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     args::BootArgs, config::Network, ending::Ending, machine::Machine, terminal::Terminal,
     volume::answers_volume,
 };
-use crate::util::files;
+use crate::{host::print, util::files};
 
 const PERIOD: Duration = Duration::from_millis(50);
 
@@ -95,10 +95,13 @@ pub fn boot(args: BootArgs) -> Result<ExitCode> {
     }
     let signals = Signals::register()?;
     let mut machine = Machine::start(&config)?;
-    eprintln!("{}", machine.accel());
+    print::aside(machine.accel());
     if let Network::User { forwards, .. } = &config.network {
         for f in forwards {
-            eprintln!("{}:{} -> port {} of the guest", f.address, f.host, f.guest);
+            print::aside(format_args!(
+                "{}:{} -> port {} of the guest",
+                f.address, f.host, f.guest
+            ));
         }
     }
     let terminal = match args.console {
@@ -126,7 +129,7 @@ pub fn boot(args: BootArgs) -> Result<ExitCode> {
     }
     let waits = args.until.is_some();
     let status = outcome.status(waits);
-    eprintln!(
+    print::aside(format_args!(
         "ezmail boot: {} after {seconds:.1} s: {}; serial log: {}",
         match status {
             0 => "OK",
@@ -136,7 +139,7 @@ pub fn boot(args: BootArgs) -> Result<ExitCode> {
         },
         outcome.sentence(waits),
         config.serial_log.display()
-    );
+    ));
     Ok(ExitCode::from(status))
 }
 
@@ -184,7 +187,7 @@ impl Session<'_> {
                 if patience.is_some() {
                     return Ok(Outcome::Signal(signal_number(SIGINT)));
                 }
-                eprintln!("ezmail boot: pressing the power button; Ctrl-C again pulls the plug");
+                print::aside("ezmail boot: pressing the power button; Ctrl-C again pulls the plug");
                 machine.qmp("system_powerdown", json!({}))?;
                 patience = Some(Instant::now() + POWER_OFF_LIMIT);
             }
@@ -264,7 +267,7 @@ impl Shots {
             return Ok(());
         }
         if matches!(outcome, Outcome::Ended(Ending::Died(_))) {
-            eprintln!("ezmail boot: no screenshot: QEMU is gone");
+            print::aside("ezmail boot: no screenshot: QEMU is gone");
             return Ok(());
         }
         take(machine, &self.path)
@@ -273,7 +276,7 @@ impl Shots {
 
 fn take(machine: &mut Machine, path: &Path) -> Result<()> {
     machine.screenshot(path)?;
-    eprintln!("screenshot: {}", path.display());
+    print::aside(format_args!("screenshot: {}", path.display()));
     Ok(())
 }
 
