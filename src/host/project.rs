@@ -102,7 +102,11 @@ impl Project {
     }
 }
 
-fn alone_in(out: &Path, progress: &Progress) -> Result<File> {
+/// Waits until no other build writes to the folder `out`; none does until the file is dropped.
+///
+/// # Errors
+/// When another one does for hours, or the lock cannot be made.
+pub fn alone_in(out: &Path, progress: &Progress) -> Result<File> {
     let path = out.join(".lock");
     if let Some(lock) = file_lock::take(&path, Duration::ZERO)? {
         return Ok(lock);

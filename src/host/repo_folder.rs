@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{
     package::EXTENSION,
@@ -52,6 +52,25 @@ pub fn write(packages: &[PathBuf], folder: &Path) -> Result<Vec<Entry>> {
         }
     }
     repo::write(folder, repo::NAME, &paths)
+}
+
+/// Looks whether the database is over the package files `packages`, which a build has just made, and no
+/// other build has written its own there since.
+///
+/// # Errors
+/// When it is another one, or something cannot be read.
+pub fn check_made(database: &Path, packages: &[PathBuf]) -> Result<()> {
+    let records = repo::read_database(database, repo::NAME)?;
+    let there: BTreeSet<String> = records.into_iter().map(|record| record.sha256).collect();
+    let sums = packages.iter().map(|path| hash::sha256_file(path));
+    if there != sums.collect::<Result<BTreeSet<_>>>()? {
+        bail!(
+            "{} is not the database that this build wrote: another build or program has replaced it \
+             meanwhile, and it is not signed; build it again, or into another folder with --out DIR",
+            database.display()
+        );
+    }
+    Ok(())
 }
 
 /// The package files that the database in `folder` lists: none where it is no database, and then
@@ -143,7 +162,14 @@ mod tests {
         ];
         assert_eq!(all(&folder), left);
 
+        let database = folder.join("ezmail.db");
+        let error = check_made(&database, std::slice::from_ref(&a)).unwrap_err();
+        let error = error
+            .to_string()
+            .replace(&dir.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(error, @"DIR/repo/ezmail.db is not the database that this build wrote: another build or program has replaced it meanwhile, and it is not signed; build it again, or into another folder with --out DIR");
         write(std::slice::from_ref(&a), &folder).unwrap();
+        check_made(&database, std::slice::from_ref(&a)).unwrap();
         left.retain(|name| !name.starts_with("gone") && *name != "ezmail.db.sig");
         assert_eq!(all(&folder), left);
 

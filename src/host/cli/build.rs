@@ -18,8 +18,8 @@ use crate::{
         image::Engine,
         print,
         progress::{Progress, Style, event::Event},
-        project::Project,
-        repo, sbom, sign, worker,
+        project::{self, Project},
+        repo, repo_folder, sbom, sign, worker,
     },
     util::{run, size::size},
 };
@@ -205,13 +205,19 @@ impl<'a> Wanted<'a> {
         let Some(wanted) = self.sign.filter(|_| !self.args.dry_run) else {
             return Ok(());
         };
+        let Some(out) = outcome.repo.as_deref().and_then(Path::parent) else {
+            return Ok(());
+        };
         let progress = self.progress();
+        // the worker has let go of it: another build may be writing there by now
+        let _alone = project::alone_in(out, &progress)?;
         if let (Some(key), Some(image)) = (&wanted.sign, &outcome.image) {
-            let path = sign::sign(&image.path, key)?;
+            let path = sign::sign(&image.path, &image.sha256, key)?;
             progress.note("sign", path.display().to_string());
         }
         if let (Some(id), Some(folder)) = (&wanted.sign_repo, &outcome.repo) {
             let database = folder.join(format!("{}.db", repo::NAME));
+            repo_folder::check_made(&database, &outcome.packages)?;
             let path = sign::sign_repo(&database, id)?;
             progress.note("sign", path.display().to_string());
         }

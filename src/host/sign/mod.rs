@@ -35,18 +35,40 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Signs the checksum file of an ISO with the key in a file: an OpenSSH key, or a public one of
 /// which an agent has the other half (`NAME.iso.sha256.sig`), or a minisign secret key
-/// (`NAME.iso.sha256.minisig`). Returns where the signature is.
+/// (`NAME.iso.sha256.minisig`). `made` is the checksum of the image that was made: another build may
+/// have put its own there. Returns where the signature is.
 ///
 /// # Errors
-/// When the checksum is not the image's, the file is no key to sign with, or the program that signs
-/// fails.
-pub fn sign(iso: &Path, key: &Path) -> Result<PathBuf> {
-    let kind = key::read(key)?;
+/// When the image is another one, the checksum file is not of it, the file is no key to sign with, or
+/// the program that signs fails.
+pub fn sign(iso: &Path, made: &str, key: &Path) -> Result<PathBuf> {
+    let kind = signer(key)?;
     let sum = beside(iso, ".sha256");
-    checksum::compare(iso, &checksum::canonical(iso)?, Some(&sum))?;
+    let there = checksum::canonical(iso)?;
+    if there != made {
+        bail!(
+            "{} is not the image that this build made, whose checksum is {made}: another build or \
+             program has replaced it meanwhile, and it is not signed; build it again, or into \
+             another folder with --out DIR",
+            iso.display()
+        );
+    }
+    checksum::compare(iso, &there, Some(&sum))?;
     let (ending, signature) = match kind {
-        Kind::SshPrivate | Kind::SshPublic => (".sig", ssh::sign(key, &sum)?),
         Kind::MinisignSecret { encrypted } => (".minisig", minisign::sign(key, encrypted, &sum)?),
+        _ => (".sig", ssh::sign(key, &sum)?),
+    };
+    let path = beside(&sum, ending);
+    files::write(&path, signature, 0o644)?;
+    Ok(path)
+}
+
+/// The kind of a key that can sign.
+///
+/// # Errors
+/// When the file cannot be read, or has something else in it.
+pub fn signer(key: &Path) -> Result<Kind> {
+    match key::read(key)? {
         Kind::SshAllowed => bail!(
             "{} lists allowed signers; one key is needed to sign",
             key.display()
@@ -56,10 +78,8 @@ pub fn sign(iso: &Path, key: &Path) -> Result<PathBuf> {
              ~/.minisign/minisign.key",
             key.display()
         ),
-    };
-    let path = beside(&sum, ending);
-    files::write(&path, signature, 0o644)?;
-    Ok(path)
+        kind => Ok(kind),
+    }
 }
 
 /// Verifies the signature beside a file against the key in another: an OpenSSH public key, a list
@@ -142,6 +162,27 @@ pub fn signatures(signed: &Path) -> Result<Vec<Beside>> {
         });
     }
     Ok(found)
+}
+
+/// Looks whether gpg has the secret key `id`, by which [`sign_repo`] will sign.
+///
+/// # Errors
+/// When it has none of that name, or cannot be started.
+pub fn has_secret(id: &str) -> Result<()> {
+    has_secret_by(Command::new("gpg"), id)
+}
+
+fn has_secret_by(mut command: Command, id: &str) -> Result<()> {
+    command.args(["--batch", "--list-secret-keys", "--", id]);
+    let task = Task::new(format!("looking for gpg's key {id}"), command);
+    // gpg takes an empty name for every key
+    if id.is_empty() || !task.outcome()?.status.success() {
+        bail!(
+            "--sign-repo '{id}': gpg has no such secret key; 'gpg --list-secret-keys' lists those \
+             that it has"
+        );
+    }
+    Ok(())
 }
 
 /// Signs pacman's database with a key of gpg's, as repo-add(8) does: detached and binary, in

@@ -7,6 +7,28 @@ use tempfile::TempDir;
 use super::*;
 use crate::{answers::reserved, host::verify::command};
 
+/// Signs the image that is there.
+fn sign(iso: &Path, key: &Path) -> Result<PathBuf> {
+    super::sign(iso, &checksum::canonical(iso)?, key)
+}
+
+#[test]
+fn an_image_that_another_build_made_is_not_signed() {
+    let world = World::new();
+    let key = world.ssh_key("ssh");
+    let made = checksum::canonical(&world.iso()).unwrap();
+    // another image with a checksum file of its own
+    let mut bytes = fs::read(world.iso()).unwrap();
+    bytes[100] ^= 1;
+    fs::write(world.iso(), bytes).unwrap();
+    let sum = checksum::canonical(&world.iso()).unwrap();
+    fs::write(world.sum(), format!("{sum}  x.iso\n")).unwrap();
+    let error = world.error(super::sign(&world.iso(), &made, &key));
+    insta::assert_snapshot!(error.replace(&made, "SUM"), @"DIR/x.iso is not the image that this build made, whose checksum is SUM: another build or program has replaced it meanwhile, and it is not signed; build it again, or into another folder with --out DIR");
+    assert!(!world.place("x.iso.sha256.sig").exists());
+    sign(&world.iso(), &key).unwrap();
+}
+
 /// An image with its checksum file, and keys.
 struct World {
     dir: TempDir,
@@ -291,6 +313,8 @@ fn the_repository_is_signed_for_pacman() {
     let first = error.lines().next().unwrap();
     insta::assert_snapshot!(first, @"signing DIR/ezmail.db.tar.zst with gpg's key repo@example.org failed: exit status: 2");
     assert!(!world.place("ezmail.db.tar.zst.sig").exists());
+    let error = |id: &str| has_secret_by(gpg(), id).unwrap_err().to_string();
+    insta::assert_snapshot!(error("repo@example.org"), @"--sign-repo 'repo@example.org': gpg has no such secret key; 'gpg --list-secret-keys' lists those that it has");
     let make = [
         "--batch",
         "--passphrase",
@@ -299,6 +323,8 @@ fn the_repository_is_signed_for_pacman() {
         "repo@example.org",
     ];
     run(&mut gpg(), &make);
+    has_secret_by(gpg(), "repo@example.org").unwrap();
+    assert!(has_secret_by(gpg(), "").is_err());
     let signature = sign_repo_by(gpg(), &db, "repo@example.org").unwrap();
     assert_eq!(signature, world.place("ezmail.db.tar.zst.sig"));
     // binary, as pacman wants it

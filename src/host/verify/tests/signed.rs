@@ -29,7 +29,8 @@ impl World {
         Task::new("making a key", command).run().unwrap();
         let sum = checksum::canonical(&this.image).unwrap();
         fs::write(this.sum(), format!("{sum}  mini.iso\n")).unwrap();
-        sign::sign(&this.image, &this.place("key")).unwrap();
+        let sum = checksum::canonical(&this.image).unwrap();
+        sign::sign(&this.image, &sum, &this.place("key")).unwrap();
         this
     }
 
@@ -225,7 +226,7 @@ fn an_image_without_a_place_for_answers_is_signed_and_verified() {
         .args(["-q", "-t", "ed25519", "-N", "", "-f"])
         .arg(&key);
     Task::new("making a key", command).run().unwrap();
-    sign::sign(&image, &key).unwrap();
+    sign::sign(&image, &checksum::canonical(&image).unwrap(), &key).unwrap();
     let public = dir.path().join("key.pub");
     let report = verify(&image, Some(&public), None).unwrap();
     assert!(report.passed(), "{report:#?}");
