@@ -21,6 +21,7 @@ pub mod package;
 pub mod packages;
 pub mod pacman;
 pub mod pins;
+pub mod preflight;
 pub mod print;
 pub mod profile;
 pub mod programs;

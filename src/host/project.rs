@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -69,6 +70,14 @@ impl Project {
             .with_context(|| format!("opening {}", root.display()))?;
         let config = Config::load(&root.join("ezmail.toml"))?;
         let epoch = epoch(&root)?;
+        let locked = root.join(lock::FILE);
+        if lock == lock::Mode::Locked && !locked.is_file() {
+            bail!(
+                "there is no {}, and --locked takes nothing that is not in it: a build without --locked \
+                 writes it",
+                locked.display()
+            );
+        }
         let out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
         let mut out =
             std::path::absolute(&out).with_context(|| format!("finding {}", out.display()))?;
@@ -161,31 +170,44 @@ fn is_project(path: &Path) -> bool {
     path.join("profile/profiledef.sh.tera").is_file() && path.join("packages").is_dir()
 }
 
+/// The times that all parts of an image can tell, from 1980-01-02 to 2099-12-31: FAT begins with 1980,
+/// in local time, and what the build's clock dates is dated 2100 meanwhile (see `image/root.rs`).
+const EPOCHS: RangeInclusive<u64> = 315_619_200..=4_102_444_799;
+
 /// `SOURCE_DATE_EPOCH` if set, else the time of the last commit, else now.
 fn epoch(root: &Path) -> Result<u64> {
     if let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") {
-        return parse_epoch(&value.to_string_lossy());
+        return parse_epoch("SOURCE_DATE_EPOCH", &value.to_string_lossy());
     }
-    let sh = Shell::new().context("opening the working folder")?;
     if root.join(".git").exists() {
+        let sh = Shell::new().context("opening the working folder")?;
         // safe.directory: under sudo the checkout is another user's
         let command = cmd!(
             sh,
             "git -c safe.directory={root} -C {root} log -1 --format=%ct"
         );
         let time = Task::new("reading the time of the last commit", command).output()?;
-        return parse_epoch(time.trim());
+        return parse_epoch("the time of the last commit", time.trim());
     }
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the clock is before 1970")?;
-    Ok(now.as_secs())
+    parse_epoch("the clock", &now.as_secs().to_string())
 }
 
-fn parse_epoch(value: &str) -> Result<u64> {
-    value.parse().with_context(|| {
-        format!("SOURCE_DATE_EPOCH is '{value}'; it must be whole seconds since 1970")
-    })
+fn parse_epoch(what: &str, value: &str) -> Result<u64> {
+    let epoch = value
+        .parse()
+        .with_context(|| format!("{what} is '{value}'; it must be whole seconds since 1970"))?;
+    if !EPOCHS.contains(&epoch) {
+        bail!(
+            "{what} is {value}; an image can tell times from 1980-01-02 to 2099-12-31 alone: set \
+             SOURCE_DATE_EPOCH to {} to {}",
+            EPOCHS.start(),
+            EPOCHS.end()
+        );
+    }
+    Ok(epoch)
 }
 
 #[cfg(test)]
@@ -229,10 +251,36 @@ mod tests {
 
     #[test]
     fn a_wrong_epoch_is_refused() {
-        let error = format!("{:#}", parse_epoch("today").unwrap_err());
-        assert!(
-            error.starts_with("SOURCE_DATE_EPOCH is 'today'; it must be"),
-            "{error}"
-        );
+        let error = |value: &str| {
+            let result = parse_epoch("SOURCE_DATE_EPOCH", value);
+            format!("{:#}", result.unwrap_err())
+        };
+        insta::assert_snapshot!(error("today"), @"SOURCE_DATE_EPOCH is 'today'; it must be whole seconds since 1970: invalid digit found in string");
+        insta::assert_snapshot!(error("1"), @"SOURCE_DATE_EPOCH is 1; an image can tell times from 1980-01-02 to 2099-12-31 alone: set SOURCE_DATE_EPOCH to 315619200 to 4102444799");
+        assert!(error("4102444800").contains("can tell times"));
+        assert!(error("18446744073709551616").contains("whole seconds"));
+        for good in [315_619_200, 1_700_000_000, 4_102_444_799] {
+            assert_eq!(parse_epoch("it", &good.to_string()).unwrap(), good);
+        }
+        let date = |seconds| jiff::Timestamp::from_second(seconds).unwrap().to_string();
+        assert_eq!(date(315_619_200), "1980-01-02T00:00:00Z");
+        assert_eq!(date(4_102_444_799), "2099-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn locked_without_a_lock_file_fails_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["profile", "packages"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        std::fs::write(dir.path().join("profile/profiledef.sh.tera"), "").unwrap();
+        let out = dir.path().join("out");
+        let progress = Progress::quiet();
+        let open = Project::open(Some(dir.path()), Some(&out), progress, lock::Mode::Locked);
+        let error = format!("{:#}", open.unwrap_err());
+        let base = dir.path().canonicalize().unwrap();
+        let error = error.replace(&base.display().to_string(), "DIR");
+        insta::assert_snapshot!(error, @"there is no DIR/ezmail.lock, and --locked takes nothing that is not in it: a build without --locked writes it");
+        assert!(!out.exists(), "nothing was made");
     }
 }

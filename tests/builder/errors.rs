@@ -117,7 +117,7 @@ fn a_build_that_is_locked_refuses_what_is_not() {
     };
     let output = build(&["--locked"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&desk, &output).contains("ezmail.lock has no set 'standin-build'"));
+    assert!(said(&desk, &output).contains("there is no DESK/checkout/ezmail.lock"));
     assert!(build(&[]).status.success());
     assert!(build(&["--locked"]).status.success());
 

@@ -16,6 +16,7 @@ use crate::{
         config::BaseChoice,
         hint,
         image::Engine,
+        preflight::{self, Asked},
         print,
         progress::{Progress, Style, event::Event},
         project::{self, Project},
@@ -150,18 +151,14 @@ impl<'a> Wanted<'a> {
     /// Builds it.
     ///
     /// # Errors
-    /// What stops the build before it begins; what stops it later was said by the worker.
+    /// When this process cannot tell its front how it went; what else stops the build is said here.
     pub fn run(&self) -> Result<ExitCode> {
         if worker::is_here() {
             return self.work();
         }
-        self.front().inspect_err(|error| {
-            let message = format!("{error:#}");
-            let hint = hint::of(error);
-            self.progress().event(&Event::Error {
-                message: &message,
-                hint: hint.as_deref(),
-            });
+        Ok(match self.front() {
+            Ok(status) => status,
+            Err(error) => failed(&self.progress(), &error),
         })
     }
 
@@ -169,11 +166,14 @@ impl<'a> Wanted<'a> {
         if self.update && self.args.locked {
             bail!("'ezmail update' changes ezmail.lock, and --locked forbids that");
         }
-        let key = self.sign.and_then(|s| s.sign.as_deref());
-        if let Some(key) = key {
-            // before an hour has gone by
-            sign::key::read(key)?;
-        }
+        preflight::check(&Asked {
+            goal: self.goal,
+            engine: self.engine,
+            source_dir: self.args.source_dir.as_deref(),
+            sign: self.sign.and_then(|s| s.sign.as_deref()),
+            sign_repo: self.sign.and_then(|s| s.sign_repo.as_deref()),
+            is_root: rustix::process::geteuid().is_root(),
+        })?;
         let start = Instant::now();
         let outcome: Outcome = match worker::run()? {
             worker::Outcome::Done(outcome) => outcome,
@@ -241,20 +241,7 @@ impl<'a> Wanted<'a> {
         let progress = self.progress();
         match self.build(&progress) {
             Ok(outcome) => worker::answer(&outcome).map(|()| ExitCode::SUCCESS),
-            Err(error) => {
-                let message = format!("{error:#}");
-                let hint = hint::of(&error);
-                progress.event(&Event::Error {
-                    message: &message,
-                    hint: hint.as_deref(),
-                });
-                progress.clear();
-                print::aside(format_args!("ezmail: {message}"));
-                if let Some(hint) = hint {
-                    print::aside(format_args!("  hint: {hint}"));
-                }
-                Ok(ExitCode::FAILURE)
-            }
+            Err(error) => Ok(failed(&progress, &error)),
         }
     }
 
@@ -309,4 +296,20 @@ impl<'a> Wanted<'a> {
         };
         format!("ezmail: ready in {seconds:.1} s: {what}")
     }
+}
+
+/// Tells why a build failed, and what to do where that is known.
+fn failed(progress: &Progress, error: &anyhow::Error) -> ExitCode {
+    let message = format!("{error:#}");
+    let hint = hint::of(error);
+    progress.event(&Event::Error {
+        message: &message,
+        hint: hint.as_deref(),
+    });
+    progress.clear();
+    print::aside(format_args!("ezmail: {message}"));
+    if let Some(hint) = hint {
+        print::aside(format_args!("  hint: {hint}"));
+    }
+    ExitCode::FAILURE
 }

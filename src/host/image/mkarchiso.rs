@@ -18,17 +18,31 @@ use crate::{
 /// Where mkarchiso takes the loader for firmware of 32 bits from, below the profile.
 const IA32: &str = "airootfs/usr/lib/systemd/boot/efi/systemd-bootia32.efi";
 
-/// Runs mkarchiso in the folder `work`, and moves its ISO to `new`.
+/// Looks whether mkarchiso is there, and whether whoever started the build may run it.
 ///
 /// # Errors
-/// When it is not installed, or fails.
-pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<Installed> {
+/// When it is not installed, or an ordinary user asks: what it mounts, a user namespace may not.
+pub fn can_run(is_root: bool) -> Result<()> {
+    if !is_root {
+        bail!(
+            "mkarchiso mounts what a user namespace may not: run it as root, by 'sudo ezmail build \
+             --engine mkarchiso'; '--engine native' builds the same as any user"
+        );
+    }
     if find_program("mkarchiso").is_none() {
         bail!(
             "there is no mkarchiso on this host: on Arch Linux it is in the package 'archiso', \
              elsewhere it comes from its own sources; '--engine native' needs none"
         );
     }
+    Ok(())
+}
+
+/// Runs mkarchiso in the folder `work`, and moves its ISO to `new`.
+///
+/// # Errors
+/// When the base lacks what it asks for, or it fails.
+pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<Installed> {
     if request.base == Base::Standin && !request.def.folder.join(IA32).exists() {
         bail!(
             "mkarchiso asks for systemd-boot's 32-bit loader, which Debian's package, and so the stand-in \

@@ -2,7 +2,7 @@
 
 pub(super) mod efi;
 mod extras;
-mod mkarchiso;
+pub(super) mod mkarchiso;
 mod native;
 mod root;
 pub(super) mod tree;
