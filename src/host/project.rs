@@ -69,7 +69,7 @@ impl Project {
             .canonicalize()
             .with_context(|| format!("opening {}", root.display()))?;
         let config = Config::load(&root.join("ezmail.toml"))?;
-        let epoch = epoch(&root)?;
+        let epoch = epoch(&root, &progress)?;
         let locked = root.join(lock::FILE);
         if lock == lock::Mode::Locked && !locked.is_file() {
             bail!(
@@ -175,9 +175,15 @@ fn is_project(path: &Path) -> bool {
 const EPOCHS: RangeInclusive<u64> = 315_619_200..=4_102_444_799;
 
 /// `SOURCE_DATE_EPOCH` if set, else the time of the last commit, else now.
-fn epoch(root: &Path) -> Result<u64> {
-    if let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") {
-        return parse_epoch("SOURCE_DATE_EPOCH", &value.to_string_lossy());
+fn epoch(root: &Path, progress: &Progress) -> Result<u64> {
+    let given = std::env::var_os("SOURCE_DATE_EPOCH");
+    let given = given.as_ref().map(|value| value.to_string_lossy());
+    epoch_of(given.as_deref(), root, |note| progress.note("image", note))
+}
+
+fn epoch_of(given: Option<&str>, root: &Path, tell: impl FnOnce(&str)) -> Result<u64> {
+    if let Some(value) = given {
+        return parse_epoch("SOURCE_DATE_EPOCH", value);
     }
     if root.join(".git").exists() {
         let sh = Shell::new().context("opening the working folder")?;
@@ -189,11 +195,16 @@ fn epoch(root: &Path) -> Result<u64> {
         let time = Task::new("reading the time of the last commit", command).output()?;
         return parse_epoch("the time of the last commit", time.trim());
     }
+    tell(CLOCK);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the clock is before 1970")?;
     parse_epoch("the clock", &now.as_secs().to_string())
 }
+
+/// What is said of a checkout without history.
+const CLOCK: &str = "takes its time from the clock: there is neither .git nor SOURCE_DATE_EPOCH, so every \
+                     build makes another ISO";
 
 fn parse_epoch(what: &str, value: &str) -> Result<u64> {
     let epoch = value
@@ -265,6 +276,20 @@ mod tests {
         let date = |seconds| jiff::Timestamp::from_second(seconds).unwrap().to_string();
         assert_eq!(date(315_619_200), "1980-01-02T00:00:00Z");
         assert_eq!(date(4_102_444_799), "2099-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_checkout_without_history_is_told_of_and_takes_the_clock() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |epoch: Option<&str>| {
+            let mut notes = Vec::new();
+            let epoch = epoch_of(epoch, dir.path(), |note| notes.push(note.to_owned()));
+            (epoch.unwrap(), notes)
+        };
+        assert_eq!(told(Some("1700000000")), (1_700_000_000, Vec::new()));
+        let (epoch, notes) = told(None);
+        assert!(epoch > 1_700_000_000);
+        insta::assert_snapshot!(notes.join("\n"), @"takes its time from the clock: there is neither .git nor SOURCE_DATE_EPOCH, so every build makes another ISO");
     }
 
     #[test]
