@@ -127,7 +127,8 @@ impl Key {
         Ok(self.add(label, sum))
     }
 
-    /// Adds every file below `folder`: path, kind, executable bit and content, in sorted order.
+    /// Adds every file and empty folder below `folder`: path, kind, executable bit and content, in sorted
+    /// order.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be read.
@@ -169,6 +170,9 @@ impl Key {
                 let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
                 self.add(&name, [u8::from(executable)]);
                 self.add_file(&name, entry.path())?;
+            } else if kind.is_dir() && std::fs::read_dir(entry.path())?.next().is_none() {
+                // others are told by what is in them; no link leads to a NUL
+                self.add(&name, b"\0folder");
             }
         }
         Ok(self)
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_sees_renames_and_modes() {
+    fn a_key_sees_renames_modes_and_empty_folders() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
@@ -214,6 +218,12 @@ mod tests {
         let executable = key(dir.path());
         assert_ne!(plain, executable);
         std::fs::rename(&file, dir.path().join("g")).unwrap();
-        assert_ne!(executable, key(dir.path()));
+        let renamed = key(dir.path());
+        assert_ne!(executable, renamed);
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        let with_folder = key(dir.path());
+        assert_ne!(renamed, with_folder);
+        std::fs::rename(dir.path().join("empty"), dir.path().join("other")).unwrap();
+        assert_ne!(with_folder, key(dir.path()));
     }
 }
