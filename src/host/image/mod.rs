@@ -11,6 +11,7 @@ pub(super) mod xorriso;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result};
@@ -138,7 +139,7 @@ pub fn assemble(request: &Request) -> Result<Option<Image>> {
 /// Hash of everything that goes into an ISO.
 fn key(request: &Request) -> Result<String> {
     // 3: the manifest beside it says what packages need
-    let mut key = Key::new("image", 3);
+    let mut key = own_key("image", 3)?;
     key.add("version", VERSION)
         .add("base", &request.ready.key)
         .add("engine", request.engine.name())
@@ -148,6 +149,25 @@ fn key(request: &Request) -> Result<String> {
         key.add(&built.prepared.name, &built.key);
     }
     Ok(key.finish())
+}
+
+/// The key of a step that this program does by itself: another program may do it in another way. What
+/// packages are built of is not one, as makepkg does that in a clean root.
+///
+/// # Errors
+/// When this program cannot be read.
+fn own_key(step: &str, format: u32) -> Result<Key> {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    let sum = match PROGRAM.get() {
+        Some(sum) => sum,
+        None => {
+            let sum = hash::sha256_file(Path::new("/proc/self/exe"))?;
+            PROGRAM.get_or_init(|| sum)
+        }
+    };
+    let mut key = Key::new(step, format);
+    key.add("program", sum);
+    Ok(key)
 }
 
 fn in_place(stamp: &Path, path: &Path, key: &str) -> Option<Image> {
@@ -192,4 +212,20 @@ fn describe(request: &Request, image: &Image, installed: rootfs::Installed) -> R
     let manifest = Manifest::new(request, image, installed);
     let text = serde_json::to_string_pretty(&manifest).context("writing the manifest")? + "\n";
     files::write(&image.path.with_extension("manifest.json"), text, 0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_program_makes_another_image() {
+        let sum = hash::sha256_file(&std::env::current_exe().unwrap()).unwrap();
+        let mut expected = Key::new("x", 1);
+        expected.add("program", sum);
+        let key = || own_key("x", 1).unwrap().finish();
+        assert_eq!(key(), expected.finish());
+        assert_eq!(key(), key());
+        assert_ne!(key(), Key::new("x", 1).finish());
+    }
 }

@@ -13,14 +13,14 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-use super::{Request, STAGE};
+use super::{Request, STAGE, own_key};
 use crate::{
     host::{
         base::lock,
         pacman, print,
         rootfs::{self, Installed, LATE},
     },
-    util::{files, hash::Key, run::Task, sandbox},
+    util::{files, run::Task, sandbox},
 };
 
 const STEP: &str = "root";
@@ -125,7 +125,7 @@ fn postdate(root: &Path, begun: SystemTime) -> Result<()> {
 /// Hash of all that the kept root is made from.
 fn key(request: &Request) -> Result<String> {
     let Request { def, ready, .. } = request;
-    let mut key = Key::new(STEP, 1);
+    let mut key = own_key(STEP, 1)?;
     key.add("base", &ready.key)
         .add("packages", def.packages.join("\n"))
         .add("permissions", format!("{:?}", def.file_permissions))
