@@ -164,11 +164,16 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
     }
 
     let def = ProfileDef::read(&folder)?;
-    // packages of one version and name may differ from build to build: a cache of its own
-    let cache_dir = project.cache.scratch("pacman")?;
+    // what comes from afar is kept; a stand-in's files are here already, and of one name and version
+    // differ from composition to composition
+    let passing = project.cache.scratch("pacman")?;
+    let cache_dir = match base {
+        Base::Arch => project.cache.folder(base::ARCH_DOWNLOADS)?,
+        Base::Standin => passing.path().to_path_buf(),
+    };
     let pacman = Pacman {
         sections,
-        cache_dir: cache_dir.path().to_path_buf(),
+        cache_dir,
         gpg_dir: image_base.gpg_dir.clone(),
     };
     outcome.image = image::assemble(&image::Request {

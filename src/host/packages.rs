@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    base::{Base, PlanEnds, Ready},
+    base::{Base, DOWNLOADS, PlanEnds, Ready},
     build_root::LazyRoot,
     copy,
     makepkg::{self, Build},
@@ -259,8 +259,7 @@ impl Builder<'_> {
             .collect();
         let files: Vec<PathBuf> = ours.iter().flat_map(|b| b.files.iter().cloned()).collect();
         let downloads = match self.base {
-            // pacman before 7 goes on with what another one has begun
-            Base::Arch => Some(self.project.cache.lock("downloads", "downloads of Arch")?),
+            Base::Arch => Some(self.project.cache.lock(DOWNLOADS, "downloads of Arch")?),
             Base::Standin => None,
         };
         build.install(&names, &files)?;

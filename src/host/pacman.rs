@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::makepkg;
-use crate::util::{files, run::Task, sandbox::Sandbox};
+use crate::util::{files, hash, run::Task, sandbox::Sandbox};
 
 /// Which signatures a repository must carry (`SigLevel` of pacman.conf(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -140,8 +140,11 @@ impl Pacman {
         let db = root.join("var/lib/pacman");
         files::create_dir_all(&written.join("var/lib/pacman"))?;
         files::create_dir_all(&self.cache_dir)?;
-        let config = self.cache_dir.join("pacman.conf");
-        files::write(&config, conf(&self.sections), 0o644)?;
+        // builds that share the folder may have other repositories
+        let text = conf(&self.sections);
+        let name = format!("pacman-{}.conf", &hash::sha256(&text)[..16]);
+        let config = self.cache_dir.join(name);
+        files::write(&config, text, 0o644)?;
         let mut all: Vec<String> = [
             ("--root", root),
             ("--dbpath", &db),
@@ -192,6 +195,8 @@ pub fn parse_query(text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -209,6 +214,34 @@ mod tests {
             },
         ];
         insta::assert_snapshot!(conf(&sections));
+    }
+
+    #[test]
+    fn builds_that_share_downloads_have_their_own_repositories() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache_dir = dir.path().join("cache");
+        for folder in ["one", "two", "one"] {
+            let section = Section {
+                name: "ezmail".into(),
+                servers: vec![format!("file:///{folder}/repo")],
+                sig_level: SigLevel::Local,
+            };
+            let pacman = Pacman {
+                sections: vec![section],
+                cache_dir: cache_dir.clone(),
+                gpg_dir: None,
+            };
+            let root = dir.path().join("root");
+            let task = pacman.run_in(&Sandbox::host(), &root, &root, |_| ());
+            drop(task.unwrap());
+        }
+        let files = fs::read_dir(&cache_dir).unwrap();
+        let mut texts: Vec<String> = files
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect();
+        texts.sort();
+        assert_eq!(texts.len(), 2);
+        assert!(texts[0].contains("/one/repo") && texts[1].contains("/two/repo"));
     }
 
     #[test]

@@ -23,6 +23,12 @@ use crate::util::{files, hash, size::size};
 
 const STAGE: &str = "base";
 
+/// Packages that were downloaded from Arch's mirrors, in the cache: written under its lock [`DOWNLOADS`].
+pub const ARCH_DOWNLOADS: &str = "pacman/arch";
+
+/// The lock of what is downloaded: pacman before 7 goes on with what another one has begun.
+pub const DOWNLOADS: &str = "downloads";
+
 /// `--dry-run` cannot know what follows from what is not there yet.
 #[derive(Debug, thiserror::Error)]
 #[error("what follows is known when that is done")]
@@ -136,7 +142,7 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
     let prepared = arch::prepare(&arch_config(project)?, &cache, &log)?;
     let pacman = Pacman {
         sections: ours.iter().chain(&prepared.sections).cloned().collect(),
-        cache_dir: project.cache.folder("pacman/arch")?,
+        cache_dir: project.cache.folder(ARCH_DOWNLOADS)?,
         gpg_dir: Some(prepared.gpg_dir.clone()),
     };
     let work = project.cache.scratch("resolve")?;

@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::util::{files, lock};
+use crate::{
+    host::base::{ARCH_DOWNLOADS, DOWNLOADS},
+    util::{files, lock},
+};
 
 /// The folders of a cache: nothing else in it is ours to delete.
 const FOLDERS: [&str; 12] = [
@@ -148,9 +151,14 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
         // downloads of a base that is no more have no key of their own
         let downloads = inside.starts_with("pacman") || inside.starts_with("apt");
         let length = if downloads { 16 } else { 32 };
-        if name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let lasting = inside == Path::new(ARCH_DOWNLOADS);
+        if lasting || name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit()) {
             walk.skip_current_dir();
-            let lock = root.join("locks").join(&inside);
+            let lock = match lasting {
+                true => Path::new(DOWNLOADS),
+                false => &inside,
+            };
+            let lock = root.join("locks").join(lock);
             let used = fs::metadata(&lock)
                 .and_then(|m| m.modified())
                 .or_else(|_| entry.path().metadata().and_then(|m| m.modified()))
@@ -195,6 +203,7 @@ mod tests {
             &format!("packages/rspamd/{KEY}/a"),
             &format!("srcinfo/{KEY}/b"),
             "pacman/0123456789abcdef/c",
+            "pacman/arch/d",
             "letters/dear",
         ] {
             files::write_with_parents(&dir.path().join(name), "x", 0o644).unwrap();
@@ -219,6 +228,16 @@ mod tests {
         assert_eq!(prune(dir.path(), month, true).unwrap().0, 1);
         assert_eq!(prune(dir.path(), month, false).unwrap().0, 1);
         assert!(!dir.path().join(format!("packages/rspamd/{KEY}")).exists());
+        // downloads of Arch are used whenever their lock is taken
+        let lock = dir.path().join("locks").join(DOWNLOADS);
+        fs::rename(
+            dir.path().join(format!("locks/packages/rspamd/{KEY}")),
+            &lock,
+        )
+        .unwrap();
+        assert_eq!(prune(dir.path(), month, false).unwrap().0, 1);
+        assert!(!dir.path().join("pacman/arch").exists());
+        assert!(dir.path().join("pacman/0123456789abcdef").exists());
         assert!(dir.path().join(format!("srcinfo/{KEY}")).exists());
     }
 

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 use super::{Request, STAGE, own_key};
 use crate::{
     host::{
-        base::lock,
+        base::{Base, DOWNLOADS, lock},
         pacman, print,
         rootfs::{self, Installed, LATE},
     },
@@ -44,7 +44,7 @@ impl Root {
             .start(STAGE, "installing the root file system", Some(log));
         let (lower, made) = project.cache.entry(STEP, &key(request)?, |root| {
             let begun = SystemTime::now();
-            rootfs::install(def, request.pacman, root, log)?;
+            install(request, root, log)?;
             // before it is kept: a mirror may have changed meanwhile
             if let Some(resolved) = &request.ready.resolved {
                 lock::check_installed(resolved, &pacman::query(root)?)?;
@@ -88,6 +88,29 @@ impl Drop for Root {
             print::aside(format_args!("ezmail: {error:#}"));
         }
     }
+}
+
+/// Installs the packages, alone among builds where downloads are kept.
+fn install(request: &Request, root: &Path, log: &Path) -> Result<()> {
+    let Request {
+        project, pacman, ..
+    } = request;
+    let _downloads = match request.base {
+        Base::Arch => Some(project.cache.lock(DOWNLOADS, "downloads of Arch")?),
+        Base::Standin => None,
+    };
+    let ours = request.built.iter().flat_map(|b| &b.files);
+    forget(&pacman.cache_dir, ours)?;
+    rootfs::install(request.def, pacman, root, log)
+}
+
+/// Removes package files of ours from pacman's cache: those of one name and version differ from build to
+/// build, and pacman takes what it has there, or stops at its checksum.
+fn forget<'a>(cache: &Path, ours: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
+    for name in ours.filter_map(|path| path.file_name()) {
+        files::remove_file(&cache.join(name))?;
+    }
+    Ok(())
 }
 
 /// A time that is later than that of any image: 2100-01-01.
@@ -139,6 +162,20 @@ fn key(request: &Request) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_of_ours_are_not_taken_from_what_was_downloaded() {
+        let cache = tempfile::tempdir().unwrap();
+        let at = |name: &str| cache.path().join(name);
+        for name in ["ours-1-1-any.pkg.tar.zst", "arch-1-1-any.pkg.tar.zst"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let ours = ["ours-1-1-any.pkg.tar.zst", "new-1-1-any.pkg.tar.zst"];
+        let ours = ours.map(|name| Path::new("/built").join(name));
+        forget(cache.path(), ours.iter()).unwrap();
+        assert!(!at("ours-1-1-any.pkg.tar.zst").exists());
+        assert!(at("arch-1-1-any.pkg.tar.zst").exists());
+    }
 
     #[test]
     fn what_the_clock_dates_is_dated_later_and_what_packages_date_is_not() {
