@@ -24,9 +24,8 @@ impl SigLevel {
     fn as_str(self) -> &'static str {
         match self {
             Self::Required => "Required DatabaseOptional",
-            // ours of this very build, or of this host: somebody may sign them for others, with a key
-            // that is not in the keyring
-            Self::Local => "Never",
+            // somebody may sign our database for others, with a key that is not in this keyring
+            Self::Local => "Optional TrustAll DatabaseNever",
         }
     }
 }
