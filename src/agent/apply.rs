@@ -187,7 +187,8 @@ fn decide(
     };
     let found = match options.kept {
         true => Ok(None),
-        false => find(options),
+        // kept ones that cannot be read are no reason to begin anew
+        false => find(options, !matches!(kept.current(), Ok(None))),
     };
     let Some(wanted) = wanted::decide(found, origin, &kept)? else {
         return Ok(None);
@@ -218,7 +219,7 @@ fn note(state: Option<&State>, status: &mut Status) {
     status.steps.push(step);
 }
 
-fn find(options: &Options) -> Result<Option<Found>> {
+fn find(options: &Options, has_answers: bool) -> Result<Option<Found>> {
     if let Some(path) = &options.answers {
         return Found::read(path, path.display().to_string()).map(Some);
     }
@@ -226,7 +227,7 @@ fn find(options: &Options) -> Result<Option<Found>> {
         bail!("with --root, name the answers file with --answers");
     }
     let cmdline = files::read_to_string(Path::new("/proc/cmdline"))?;
-    let sources = discover::sources(&cmdline)?;
+    let sources = discover::sources(&cmdline, has_answers)?;
     discover::find(&sources, |line| say(format_args!("ezmail: {line}")))
 }
 

@@ -40,18 +40,12 @@ pub enum Origin {
 /// Decides; `None` if there are no answers at all.
 ///
 /// The rule: answers from outside are applied when they are not those that came last; the ones that
-/// are kept are in effect otherwise. Those that were installed with the server are taken where none are
-/// kept, and never again. Answers that are refused, or that cannot be read, do not stop
+/// are kept are in effect otherwise. Answers that are refused, or that cannot be read, do not stop
 /// a server that has answers: it goes on with those, and says so.
 ///
 /// # Errors
 /// When there are no answers that can be applied, and not because none were given.
 pub fn decide(found: Result<Option<Found>>, origin: Origin, kept: &Kept) -> Result<Option<Wanted>> {
-    // what a server began with undoes nothing that came later, whatever it was compared with since
-    let found = match found {
-        Ok(Some(found)) if found.seed && !matches!(kept.current(), Ok(None)) => Ok(None),
-        other => other,
-    };
     let checked = found.and_then(|f| {
         f.map(|f| check(&f).map(|a| (a, f.source, f.beside)))
             .transpose()
@@ -186,7 +180,6 @@ mod tests {
             bytes: Zeroizing::new(text.as_bytes().to_vec()),
             files: BTreeMap::new(),
             beside: Beside::Nothing("a test"),
-            seed: false,
         }))
     }
 
@@ -232,37 +225,6 @@ mod tests {
         assert_eq!(quota(&boot), "2G");
         // a changed file is news
         assert_eq!(quota(&outside(&text("3G"), &kept)), "3G");
-    }
-
-    #[test]
-    fn what_was_installed_with_the_server_is_where_it_begins_and_no_more() {
-        let seed = |text: &str| {
-            let mut found = found(text).unwrap().unwrap();
-            found.seed = true;
-            Ok(Some(found))
-        };
-        let outside = |found, kept: &Kept| decide(found, Origin::Outside, kept).unwrap().unwrap();
-        let first = outside(seed(&text("1G")), &Kept::default());
-        assert_eq!(quota(&first), "1G");
-        let kept = keep(&first, Kept::default());
-        // a volume, once, and then without it
-        let boot = outside(found(&text("2G")), &kept);
-        assert_eq!(quota(&boot), "2G");
-        let kept = keep(&boot, kept);
-        assert_eq!(quota(&outside(seed(&text("1G")), &kept)), "2G");
-
-        // a password: the installation made a hash of it, and the first start from the ISO another one
-        let plain = text("1G").replace(
-            &format!("password_hash = \"{HASH}\""),
-            "password = \"correct horse battery\"",
-        );
-        let at_installation = outside(found(&plain), &Kept::default());
-        let on_disk = at_installation.answers.to_toml().unwrap();
-        let boot = outside(found(&plain), &Kept::default());
-        let kept = keep(&boot, Kept::default());
-        let later = outside(seed(on_disk.expose()), &kept);
-        assert_eq!(later.answers.users, boot.answers.users);
-        assert_ne!(later.answers.users, at_installation.answers.users);
     }
 
     #[test]

@@ -152,7 +152,7 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
         (false, Some(given)) => given.to_owned(),
         (false, None) => project.out.join("profile"),
     };
-    profile::write(&request, &folder)?;
+    profile::write(&request, &folder, options.profile.is_some())?;
     if !project.is_dry() {
         project
             .progress

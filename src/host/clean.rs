@@ -159,6 +159,8 @@ mod tests {
             ("etc/shadow", "root:!*:1::::::\n"),
             ("etc/shadow-", "x"),
             ("var/lib/pacman/local/a-1/desc", "%INSTALLDATE%\n9\n"),
+            // pacman's own, among the folders
+            ("var/lib/pacman/local/ALPM_DB_VERSION", "9\n"),
             ("var/log/daemon/log", "x"),
             ("run/pid", "x"),
         ] {

@@ -38,7 +38,14 @@ pub fn inside(root: &Path, relative: impl AsRef<Path>) -> Result<PathBuf> {
 fn followed(root: &Path, path: PathBuf) -> Result<PathBuf> {
     let what = || format!("reading {}", path.display());
     let metadata = match path.symlink_metadata() {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(path),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(path);
+        }
         other => other.with_context(what)?,
     };
     if !metadata.is_symlink() {

@@ -24,8 +24,9 @@ impl SigLevel {
     fn as_str(self) -> &'static str {
         match self {
             Self::Required => "Required DatabaseOptional",
-            // somebody may sign our database for others, with a key that is not in this keyring
-            Self::Local => "Optional TrustAll DatabaseNever",
+            // the database was just written, and has the checksum of each package; somebody may sign them
+            // for others, with a key that is not in this keyring
+            Self::Local => "Never",
         }
     }
 }

@@ -53,12 +53,13 @@ pub struct Request<'a> {
     pub extra_packages: &'a [String],
 }
 
-/// Writes the profile into the folder `out`, in place of what is there.
+/// Writes the profile into the folder `out`, in place of what is there. In one that a person has `given`,
+/// nothing may be beside a profile; in that among the results, names that an earlier version had may.
 ///
 /// # Errors
 /// When a template does not render, a file cannot be written, or `out` has something else in it than a
 /// profile of ours; nothing is replaced then.
-pub fn write(request: &Request, out: &Path) -> Result<()> {
+pub fn write(request: &Request, out: &Path, given: bool) -> Result<()> {
     let parent = out.parent().context("the profile's folder has no parent")?;
     files::create_dir_all(parent)?;
     let scratch = tempfile::Builder::new()
@@ -78,12 +79,12 @@ pub fn write(request: &Request, out: &Path) -> Result<()> {
         let text = files::read_to_string(&path)? + "\n" + &request.extra_packages.join("\n") + "\n";
         files::write(&path, text, 0o644)?;
     }
-    refuse_other(out, &new)?;
+    refuse_other(out, &new, given)?;
     replace::folder(&new, out, &scratch.path().join("old"))
 }
 
 /// Refuses a folder whose content is not a profile of ours, such as `new` is: it would be replaced.
-fn refuse_other(out: &Path, new: &Path) -> Result<()> {
+fn refuse_other(out: &Path, new: &Path, given: bool) -> Result<()> {
     let there = names(out)?;
     if there.is_empty() {
         return Ok(());
@@ -96,7 +97,8 @@ fn refuse_other(out: &Path, new: &Path) -> Result<()> {
             out.display()
         )
     };
-    if let Some(stray) = there.iter().find(|name| !ours.contains(*name)) {
+    let stray = there.iter().find(|name| !ours.contains(*name));
+    if let Some(stray) = stray.filter(|_| given) {
         return refuse(stray.display().to_string());
     }
     let said = |folder: &Path| -> Result<Option<String>> {
@@ -322,8 +324,8 @@ mod tests {
             compression_level: 9,
             extra_packages: &["htop".to_owned()],
         };
-        write(&request, &out).unwrap();
-        write(&request, &out).unwrap();
+        write(&request, &out, true).unwrap();
+        write(&request, &out, true).unwrap();
         let def = ProfileDef::read(&out).unwrap();
         assert_eq!(
             def.file_name(),
@@ -358,7 +360,7 @@ mod tests {
             extra_packages: &[],
         };
         let error = || {
-            let text = write(&request, &out).unwrap_err().to_string();
+            let text = write(&request, &out, true).unwrap_err().to_string();
             text.replace(&dir.path().display().to_string(), "DIR")
         };
         fs::create_dir(&out).unwrap();
@@ -375,8 +377,10 @@ mod tests {
         fs::write(out.join(DEFINITION), format!("# x\n{NAME}\n")).unwrap();
         fs::create_dir(out.join("work")).unwrap();
         insta::assert_snapshot!(error(), @"DIR/profile has something else in it than a profile of ezmail's, which would replace it: work; name another folder, or move it away");
-        fs::remove_dir(out.join("work")).unwrap();
-        write(&request, &out).unwrap();
+        // among the results it is a left-over
+        write(&request, &out, false).unwrap();
+        assert!(!out.join("work").exists());
+        write(&request, &out, true).unwrap();
         assert!(out.join("pacman.conf").exists());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -85,7 +85,6 @@ fn read(folder: &Path, source: String) -> Result<Found> {
             "credentials are small: give the address of the backup, sftp:// or s3://, or put answers \
              and backup onto a volume with the label EZMAIL",
         ),
-        seed: false,
     })
 }
 

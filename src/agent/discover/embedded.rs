@@ -43,7 +43,6 @@ impl Source for Embedded {
                  backup onto a volume with the label EZMAIL, or give the address of the backup, \
                  sftp:// or s3://",
             ),
-            seed: false,
         }))
     }
 }

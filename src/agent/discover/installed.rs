@@ -64,7 +64,6 @@ fn choose(places: &[PathBuf]) -> Result<Option<Found>> {
             "an installed disk has room for answers, and for no backup: put answers and backup onto a \
              volume with the label EZMAIL, or give the address of the backup, sftp:// or s3://",
         ),
-        seed: true,
     }))
 }
 

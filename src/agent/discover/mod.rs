@@ -41,9 +41,6 @@ pub struct Found {
     pub files: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// The folder that it is in, for a file that is not small.
     pub beside: Beside,
-    /// Whether they are only what a server begins with, as those that were installed with it: always
-    /// there, they are no news once it has answers.
-    pub seed: bool,
 }
 
 /// The folder that answers were found in.
@@ -119,7 +116,6 @@ impl Found {
             bytes,
             files,
             beside: Beside::Folder(folder.to_path_buf()),
-            seed: false,
         })
     }
 
@@ -170,11 +166,13 @@ pub trait Source {
     fn look(&self) -> Result<Option<Found>>;
 }
 
-/// The sources of a running appliance, in their order.
+/// The sources of a running appliance, in their order. The answers that it was installed with are always
+/// there: they are what it begins with, and none for a server that `has_answers`. What was changed since
+/// would be undone.
 ///
 /// # Errors
 /// When the kernel command line cannot be read, or asks for what cannot be done.
-pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
+pub fn sources(cmdline: &str, has_answers: bool) -> Result<Vec<Box<dyn Source>>> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     let sha256 = cmdline::value(cmdline, "ezmail.answers.sha256");
     match cmdline::value(cmdline, "ezmail.answers") {
@@ -193,7 +191,9 @@ pub fn sources(cmdline: &str) -> Result<Vec<Box<dyn Source>>> {
     sources.push(Box::new(volume::Volume::standard()));
     sources.push(Box::new(cidata::Cidata));
     sources.push(Box::new(credential::Credential::standard()));
-    sources.push(Box::new(installed::OnDisk));
+    if !has_answers {
+        sources.push(Box::new(installed::OnDisk));
+    }
     sources.push(Box::new(wizard::Wizard::standard()));
     Ok(sources)
 }
@@ -275,7 +275,6 @@ mod tests {
                     bytes: Zeroizing::default(),
                     files: BTreeMap::new(),
                     beside: Beside::Nothing("a fake"),
-                    seed: false,
                 })),
             }
         }
@@ -310,7 +309,8 @@ mod tests {
     #[test]
     fn the_command_line_goes_first() {
         let names = |line: &str| -> Vec<String> {
-            sources(line).unwrap().iter().map(|s| s.name()).collect()
+            let sources = sources(line, false).unwrap();
+            sources.iter().map(|s| s.name()).collect()
         };
         let standard = [
             "the image itself",
@@ -321,6 +321,10 @@ mod tests {
             "the form on the console",
         ];
         assert_eq!(names("quiet"), standard);
+        // a server that has answers begins no more
+        let later = sources("quiet", true).unwrap();
+        let later: Vec<String> = later.iter().map(|s| s.name()).collect();
+        assert_eq!(later, [&standard[..4], &standard[5..]].concat());
         for (line, first) in [
             (
                 "ezmail.answers=DATA/a.toml",
@@ -334,7 +338,7 @@ mod tests {
             assert_eq!(names(line)[0], first);
             assert_eq!(names(line)[1..], standard);
         }
-        let refused = |line: &str| sources(line).err().unwrap().to_string();
+        let refused = |line: &str| sources(line, false).err().unwrap().to_string();
         let lines = [
             "ezmail.answers.sha256=00",
             "ezmail.answers.sha256=00 ezmail.answers=DATA",

@@ -154,7 +154,6 @@ impl Source for Web {
                 "answers that were fetched have no files beside them: give the address of the \
                  backup, sftp:// or s3://",
             ),
-            seed: false,
         }))
     }
 }

@@ -46,7 +46,6 @@ impl Source for Wizard {
             bytes: read_limited(path, answers::MAX_SIZE as u64)?,
             files: BTreeMap::new(),
             beside: Beside::Nothing("the form on the console has no files beside its answers"),
-            seed: false,
         }))
     }
 }

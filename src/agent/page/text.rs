@@ -185,7 +185,7 @@ fn told(facts: &Facts, state: State, status: &Status, room: usize, body: &mut Bl
     } else if applied || facts.services.iter().any(runs) {
         body.gap();
         services(facts, body);
-        if state == State::Starting && !facts.closed.is_empty() {
+        if status.outcome == Outcome::Ready && !facts.closed.is_empty() {
             let ports: Vec<String> = facts.closed.iter().map(u16::to_string).collect();
             let text = format!(" Not yet open: TCP port {}", ports.join(", "));
             body.add(Style::Plain, &text);

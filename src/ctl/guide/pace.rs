@@ -77,7 +77,8 @@ pub(super) fn settle(last: Option<Guide>, found: Vec<Found>, look: Look) -> Guid
                 // a reason is better than none
                 !before.items.is_empty()
             }
-            State::Unknown => is_fresh,
+            // without a word: it was not looked at this time
+            State::Unknown => is_fresh || found.step.items.is_empty(),
             State::Waits => found.late && before.state == State::Right,
             State::Right | State::Missing | State::Wrong => false,
         };
@@ -182,7 +183,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_for_long_is_said_not_to_be() {
-        let look = |last, state, now| settle(last, vec![step("MX", state).into()], at(now));
+        let found = |state| {
+            let mut found = step("MX", state);
+            if state == State::Unknown {
+                found.items.push("no answer".to_owned());
+            }
+            vec![found.into()]
+        };
+        let look = |last, state, now| settle(last, found(state), at(now));
         let right = look(None, State::Right, 10);
         let soon = look(Some(right), State::Unknown, 60);
         assert_eq!((soon.steps[0].state, soon.known["MX"]), (State::Right, 10));
@@ -190,14 +198,21 @@ mod tests {
         let late = look(Some(soon.clone()), State::Unknown, 111);
         assert_eq!((late.steps[0].state, late.changed), (State::Unknown, 111));
         assert!(late.is_open());
-        let found = look(Some(late), State::Right, 120);
-        assert_eq!((found.is_open(), found.known["MX"]), (false, 120));
+        let again = look(Some(late), State::Right, 120);
+        assert_eq!((again.is_open(), again.known["MX"]), (false, 120));
+        // what was not looked at is another matter
+        let not_now = step("MX", State::Unknown);
+        let later = settle(Some(soon.clone()), vec![not_now.into()], at(90_000));
+        assert_eq!(
+            (later.steps[0].state, later.known["MX"]),
+            (State::Right, 10)
+        );
         // who asks by hand wants to know at once
         let hand = Look {
             patience: 0,
             ..at(61)
         };
-        let asked = settle(Some(soon), vec![step("MX", State::Unknown).into()], hand);
+        let asked = settle(Some(soon), found(State::Unknown), hand);
         assert_eq!(asked.steps[0].state, State::Unknown);
     }
 

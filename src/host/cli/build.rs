@@ -205,6 +205,9 @@ impl<'a> Wanted<'a> {
         let Some(wanted) = self.sign.filter(|_| !self.args.dry_run) else {
             return Ok(());
         };
+        if wanted.sign.is_none() && wanted.sign_repo.is_none() {
+            return Ok(());
+        }
         let Some(out) = outcome.repo.as_deref().and_then(Path::parent) else {
             return Ok(());
         };
