@@ -10,12 +10,12 @@ use super::{
     base::{self, Base, Kind, PlanEnds, Ready, Set, lock},
     build_root::{BASE_DEVEL, LazyRoot},
     image::{self, Engine, Image},
-    packages::{self, Builder, Built, Prepared},
+    packages::{Builder, Built},
     pacman::{Pacman, Section, SigLevel},
     profile::{self, ProfileDef},
     programs,
     project::Project,
-    repo, repo_folder, srcinfo,
+    repo, repo_folder, sets,
 };
 use crate::util::hash::Key;
 
@@ -96,9 +96,15 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
         ours: &[],
     };
     let build_base = base::prepare(project, base, Kind::Build, &set)?;
-    if goal == Goal::Base && base == Base::Standin {
-        base::prepare(project, base, Kind::Image, &set)?;
-        return Ok(());
+    if goal == Goal::Base {
+        return match base {
+            Base::Standin => base::prepare(project, base, Kind::Image, &set).map(|_| ()),
+            Base::Arch => sets::look_on_arch(project, &build_base),
+        };
+    }
+    if base == Base::Arch && project.lock == lock::Mode::Locked {
+        // before an hour of building has gone by
+        sets::look_on_arch(project, &build_base)?;
     }
 
     let built = build(project, base, &build_base, options)?;
@@ -135,9 +141,6 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
         ours: &ours,
     };
     let image_base = base::prepare(project, base, Kind::Image, &set)?;
-    if goal == Goal::Base {
-        return Ok(());
-    }
     let sections: Vec<Section> = ours.iter().chain(&image_base.sections).cloned().collect();
     let request = profile::Request {
         root: &project.root,
@@ -207,12 +210,14 @@ fn build(
     };
     let scratch = project.cache.scratch("packages")?;
     let prepared = builder.prepare_all(scratch.path())?;
-    base::hold(project, sources_set(base), &sources(&prepared))?;
+    let named: Vec<_> = prepared.iter().map(|p| (&*p.name, &p.info)).collect();
+    base::hold(project, sets::name_of_sources(base), &sets::sources(&named))?;
     // a new version of what a package links, or of the compiler, is a new input of it
     let base_key = match base {
         Base::Standin => build_base.key.clone(),
         Base::Arch => {
-            let needs = packages::base_needs(&prepared);
+            let infos: Vec<_> = prepared.iter().map(|p| &p.info).collect();
+            let needs = sets::build_needs(&infos);
             let set = Set {
                 name: "build",
                 packages: &needs,
@@ -226,36 +231,4 @@ fn build(
         }
     };
     builder.build_all(prepared, &base_key)
-}
-
-/// The sources of our packages as a set of `ezmail.lock`: one for each base, which pins its own.
-fn sources_set(base: Base) -> &'static str {
-    match base {
-        Base::Arch => "sources",
-        Base::Standin => "standin-sources",
-    }
-}
-
-fn sources(prepared: &[Prepared]) -> lock::Resolved {
-    let mut packages: Vec<lock::Package> = prepared
-        .iter()
-        .flat_map(|one| {
-            let sources = one.info.sources.iter().zip(&one.info.sha256sums);
-            sources.map(|(file, sum)| lock::Package {
-                name: format!("{}: {}", one.name, srcinfo::source_name(file)),
-                version: one.info.version.clone(),
-                repository: repo::NAME.into(),
-                file: file.clone(),
-                sha256: sum.clone(),
-            })
-        })
-        // what cargo makes of this checkout is no source that could be pinned
-        .filter(|package| package.file != programs::TARBALL)
-        .collect();
-    packages.sort_by(|a, b| a.name.cmp(&b.name));
-    lock::Resolved {
-        date: base::arch::ArchiveDate::today(),
-        mirror: "packages/".into(),
-        packages,
-    }
 }

@@ -34,6 +34,7 @@ pub mod repo_folder;
 pub mod rootfs;
 pub mod sbom;
 pub mod secrets;
+pub mod sets;
 pub mod sign;
 pub mod sources;
 pub mod srcinfo;

@@ -119,7 +119,7 @@ impl Builder<'_> {
         if needs_programs {
             fs::copy(&self.programs.path, folder.join(TARBALL)).context("copying our programs")?;
         }
-        let arch = self.srcinfo(folder)?;
+        let arch = srcinfo_of(self.project, self.root, folder)?;
         let pins_file = folder.join("standin.toml");
         let mut pins = None;
         let mut info = arch.clone();
@@ -128,7 +128,7 @@ impl Builder<'_> {
                 .with_context(|| format!("in packages/{name}/standin.toml"))?;
             let text = files::read_to_string(&pkgbuild)? + &read.lines(folder)?;
             files::write(&pkgbuild, text, 0o644)?;
-            info = self.srcinfo(folder)?;
+            info = srcinfo_of(self.project, self.root, folder)?;
             pins = Some(read);
         }
         let tree = Key::new("package-folder", 1)
@@ -143,27 +143,6 @@ impl Builder<'_> {
             tree,
             needs_programs,
         })
-    }
-
-    /// `.SRCINFO` of a prepared folder, kept by its PKGBUILD's hash: makepkg takes a while.
-    fn srcinfo(&self, folder: &Path) -> Result<SrcInfo> {
-        let text = files::read_to_string(&folder.join("PKGBUILD"))?;
-        let key = Key::new("srcinfo", 1).add("PKGBUILD", &text).finish();
-        // a plan may look into a root that is there, and makes none
-        let known = self.project.cache.lookup("srcinfo", &key).1 || self.root.is_there();
-        if self.project.is_dry() && !known {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy();
-            let what = format!("read the PKGBUILD of {name}");
-            self.project.progress.planned(STAGE, &what);
-            return Err(PlanEnds.into());
-        }
-        let (entry, _) = self.project.cache.entry("srcinfo", &key, |out| {
-            let scratch = self.project.cache.scratch("srcinfo")?;
-            let log = self.project.cache.log("srcinfo")?;
-            let build = Build::new(self.root.get()?, scratch.path(), folder, &log)?;
-            files::write(&out.join("SRCINFO"), build.srcinfo()?, 0o644)
-        })?;
-        SrcInfo::parse(&files::read_to_string(&entry.join("SRCINFO"))?)
     }
 
     fn key(&self, one: &Prepared, ours: &[&Built], base_key: &str) -> String {
@@ -273,18 +252,45 @@ impl Builder<'_> {
     }
 }
 
-/// What the packages take from the base to be built: names without ours, sorted.
-pub fn base_needs(prepared: &[Prepared]) -> Vec<String> {
-    let ours = |name: &str| prepared.iter().any(|p| p.info.offers(name));
-    let mut needs: Vec<String> = prepared
-        .iter()
-        .flat_map(|p| p.info.build_needs())
-        .map(|need| srcinfo::bare(&need).to_owned())
-        .filter(|name| !ours(name))
-        .collect();
-    needs.sort();
-    needs.dedup();
-    needs
+/// What all packages below `packages/` say for Arch, each by the name of its folder. They are copied into
+/// `scratch`.
+///
+/// # Errors
+/// When one cannot be read; the error names it. [`PlanEnds`] where a plan would have to make the root.
+pub fn read_all(
+    project: &Project,
+    root: &LazyRoot,
+    scratch: &Path,
+) -> Result<Vec<(String, SrcInfo)>> {
+    let one = |name: String| {
+        let folder = scratch.join(&name);
+        let info = copy::tree(&project.root.join("packages").join(&name), &folder)
+            .and_then(|()| srcinfo_of(project, root, &folder))
+            .with_context(|| format!("package {name}"))?;
+        Ok((name, info))
+    };
+    names(&project.root)?.into_iter().map(one).collect()
+}
+
+/// `.SRCINFO` of a prepared folder, kept by its PKGBUILD's hash: makepkg takes a while.
+fn srcinfo_of(project: &Project, root: &LazyRoot, folder: &Path) -> Result<SrcInfo> {
+    let text = files::read_to_string(&folder.join("PKGBUILD"))?;
+    let key = Key::new("srcinfo", 1).add("PKGBUILD", &text).finish();
+    // a plan may look into a root that is there, and makes none
+    let known = project.cache.lookup("srcinfo", &key).1 || root.is_there();
+    if project.is_dry() && !known {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let what = format!("read the PKGBUILD of {name}");
+        project.progress.planned(STAGE, &what);
+        return Err(PlanEnds.into());
+    }
+    let (entry, _) = project.cache.entry("srcinfo", &key, |out| {
+        let scratch = project.cache.scratch("srcinfo")?;
+        let log = project.cache.log("srcinfo")?;
+        let build = Build::new(root.get()?, scratch.path(), folder, &log)?;
+        files::write(&out.join("SRCINFO"), build.srcinfo()?, 0o644)
+    })?;
+    SrcInfo::parse(&files::read_to_string(&entry.join("SRCINFO"))?)
 }
 
 /// The names of all folders below `packages/`, sorted.
