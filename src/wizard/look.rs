@@ -96,8 +96,8 @@ fn examine(disk: &disks::Disk, parts: &[Device]) -> Result<Found> {
     if never::has_server(&Disk::open(path, false)?)? {
         return Ok(Found::Mail);
     }
-    for path in parts.iter().map(|part| part.path.as_path()).chain([path]) {
-        if Disk::is_held(path)? {
+    for part in parts {
+        if Disk::is_held(&part.path)? {
             return Ok(Found::Held);
         }
     }

@@ -30,7 +30,12 @@ fn is_state_volume(device: &Device) -> Result<bool> {
 /// # Errors
 /// When it cannot be read.
 pub fn has_state(device: &Device) -> Result<bool> {
-    Ok(is_state_volume(device)? || ext4::has_name(&Disk::open(&device.path, false)?, LABEL)?)
+    Ok(is_state_volume(device)? || has_name(device)?)
+}
+
+/// Whether a superblock has the name of a state volume, whatever its checksum says.
+fn has_name(device: &Device) -> Result<bool> {
+    ext4::has_name(&Disk::open(&device.path, false)?, LABEL)
 }
 
 /// Refuses a state volume.
@@ -53,7 +58,7 @@ pub fn a_state_volume(device: &Device) -> Result<()> {
 /// When it is one, or cannot be read.
 pub fn a_damaged_state_volume(device: &Device) -> Result<()> {
     a_state_volume(device)?;
-    if has_state(device)? {
+    if has_name(device)? {
         bail!(
             "{} has a damaged state volume on it, with the mail of a server, and is not erased; nothing was \
              changed. Make a copy of it before anything else; then 'e2fsck -b 32768' may mend it. To give \
