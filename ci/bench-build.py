@@ -5,6 +5,7 @@ Prints a table: what, median seconds, all runs, the largest process in MiB. PROG
 release build. Nothing outside of a scratch folder is written but the cache of results.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -77,6 +78,19 @@ def cold(checkout, scratch):
             results.append(checkout.build(stage, cache=cache))
             shutil.rmtree(checkout.out, ignore_errors=True)
         row(f"cold: {stage}", results)
+    runs = [packages_of(pathlib.Path(scratch) / f"cache-{run}") for run in range(COLD_RUNS)]
+    names = sorted({name for run in runs for name in run})
+    differing = [name for name in names if len({run.get(name) for run in runs}) > 1]
+    if differing:
+        sys.exit(f"bench: these packages differ from run to run: {' '.join(differing)}")
+    if COLD_RUNS > 1:
+        print(f"all {len(names)} packages of ours have the same bits in {COLD_RUNS} runs from nothing")
+
+
+def packages_of(cache):
+    """SHA-256 of each package of ours in a cache, by the name of its file."""
+    files = (cache / "packages").rglob("*.pkg.tar.zst")
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def warm(checkout):

@@ -63,12 +63,16 @@ pub struct Pacman {
     pub gpg_dir: Option<PathBuf>,
 }
 
-/// Text of a pacman.conf with just these repositories.
-pub fn conf(sections: &[Section]) -> String {
+/// Text of a pacman.conf with just these repositories, and with the keyring `gpg_dir` in place of the
+/// host's.
+pub fn conf(sections: &[Section], gpg_dir: Option<&Path>) -> String {
     let mut text = String::from(
         "[options]\nArchitecture = x86_64\nSigLevel = Required DatabaseOptional\n\
          LocalFileSigLevel = Optional\nParallelDownloads = 5\n",
     );
+    if let Some(gpg_dir) = gpg_dir {
+        let _ = writeln!(text, "GPGDir = {}", gpg_dir.display());
+    }
     for section in sections {
         let _ = write!(
             text,
@@ -141,7 +145,7 @@ impl Pacman {
         files::create_dir_all(&written.join("var/lib/pacman"))?;
         files::create_dir_all(&self.cache_dir)?;
         // builds that share the folder may have other repositories
-        let text = conf(&self.sections);
+        let text = conf(&self.sections, self.gpg_dir.as_deref());
         let name = format!("pacman-{}.conf", &hash::sha256(&text)[..16]);
         let config = self.cache_dir.join(name);
         files::write(&config, text, 0o644)?;
@@ -160,9 +164,6 @@ impl Pacman {
         // folder that is on this machine
         for folder in self.sections.iter().flat_map(Section::folders) {
             all.extend(["--cachedir".to_owned(), folder]);
-        }
-        if let Some(gpg_dir) = &self.gpg_dir {
-            all.extend(["--gpgdir".to_owned(), gpg_dir.display().to_string()]);
         }
         all.extend(["--noconfirm", "--noprogressbar", "--color=never"].map(str::to_owned));
         words(&mut all);
@@ -213,7 +214,12 @@ mod tests {
                 sig_level: SigLevel::Required,
             },
         ];
-        insta::assert_snapshot!(conf(&sections));
+        insta::assert_snapshot!(conf(&sections, None));
+        let other = conf(&sections, Some(Path::new("/cache/gnupg")));
+        assert!(
+            other.contains("\nGPGDir = /cache/gnupg\n\n[ezmail]"),
+            "{other}"
+        );
     }
 
     #[test]

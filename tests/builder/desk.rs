@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use ezmail::{host::cache::Cache, util::hash};
+use ezmail::{
+    host::{cache::Cache, copy},
+    util::hash,
+};
 use tempfile::TempDir;
 
 /// What takes long to make and is never changed by a build: taken from the cache that `ci/iso`
@@ -132,6 +135,33 @@ impl Desk {
             thread::sleep(Duration::from_millis(100));
         }
         panic!("still running: {:#?}", self.processes());
+    }
+}
+
+/// A checkout in which something may be changed.
+pub struct Checkout(PathBuf);
+
+impl Checkout {
+    pub fn new(desk: &Desk) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let checkout = desk.path().join("checkout");
+        for folder in ["packages", "profile", "airootfs"] {
+            copy::tree(&root.join(folder), &checkout.join(folder)).unwrap();
+        }
+        fs::write(checkout.join("ezmail.toml"), "").unwrap();
+        Self(checkout)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Puts `to` in the place of the first `from` in a file.
+    pub fn change(&self, path: &str, from: &str, to: &str) {
+        let path = self.0.join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{}", path.display());
+        fs::write(path, text.replacen(from, to, 1)).unwrap();
     }
 }
 

@@ -1,37 +1,17 @@
 //! What a change brings about: by the plan, which follows the same keys as a build.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
-use ezmail::host::copy;
-
-use crate::desk::{Desk, said};
-
-/// A checkout in which something may be changed.
-struct Checkout(PathBuf);
-
-impl Checkout {
-    fn new(desk: &Desk) -> Self {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-        let checkout = desk.path().join("checkout");
-        for folder in ["packages", "profile", "airootfs"] {
-            copy::tree(&root.join(folder), &checkout.join(folder)).unwrap();
-        }
-        fs::write(checkout.join("ezmail.toml"), "").unwrap();
-        Self(checkout)
-    }
-
-    fn change(&self, path: &str, from: &str, to: &str) {
-        let path = self.0.join(path);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{}", path.display());
-        fs::write(path, text.replacen(from, to, 1)).unwrap();
-    }
-}
+use crate::desk::{Checkout, Desk, said};
 
 /// The steps that a build would do now.
 fn planned(desk: &Desk, checkout: &Checkout) -> Vec<String> {
     let mut command = desk.command(&["build", "--dry-run"]);
-    let output = command.arg("--project").arg(&checkout.0).output().unwrap();
+    let output = command
+        .arg("--project")
+        .arg(checkout.path())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     said(desk, &output)
         .lines()
@@ -47,7 +27,11 @@ fn planned(desk: &Desk, checkout: &Checkout) -> Vec<String> {
 /// Builds, and returns the checksum of the ISO.
 fn built(desk: &Desk, checkout: &Checkout) -> String {
     let mut command = desk.command(&["build", "--quiet"]);
-    let output = command.arg("--project").arg(&checkout.0).output().unwrap();
+    let output = command
+        .arg("--project")
+        .arg(checkout.path())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     desk.iso()
 }

@@ -9,3 +9,4 @@ mod incremental;
 mod kills;
 mod output;
 mod together;
+mod update;

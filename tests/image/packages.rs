@@ -20,7 +20,7 @@ impl Pacman {
             servers: vec![format!("file://{}", out().join("repo").display())],
             sig_level: SigLevel::Local,
         };
-        fs::write(dir.path().join("pacman.conf"), conf(&[section])).unwrap();
+        fs::write(dir.path().join("pacman.conf"), conf(&[section], None)).unwrap();
         let this = Self(dir);
         this.run(&["-Sy"]);
         this.run(&["-Fy"]);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::standin::Kind;
 use super::{
+    cache::usage,
     config::BaseChoice,
     pacman::{Pacman, Section, SigLevel},
     project::Project,
@@ -147,6 +148,8 @@ fn prepare_arch(project: &Project, set: &Set) -> Result<Ready> {
     };
     let work = project.cache.scratch("resolve")?;
     let resolved = arch::resolve(&prepared, &pacman, packages, work.path(), &log)?;
+    let files = resolved.packages.iter().map(|p| &*p.file);
+    usage::mark(&pacman.cache_dir, files)?;
     drop(alone);
     running.done(format!(
         "{} packages from {}",

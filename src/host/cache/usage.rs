@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::{
-    host::base::{ARCH_DOWNLOADS, DOWNLOADS},
+    host::base::ARCH_DOWNLOADS,
     util::{files, lock},
 };
 
@@ -94,8 +94,10 @@ pub fn prune(root: &Path, older: Duration, dry_run: bool) -> Result<(usize, u64)
     for entry in entries(root)?.into_iter().filter(|e| e.unused >= older) {
         removed.0 += 1;
         removed.1 += bytes(&entry.path);
-        if !dry_run {
-            files::remove_dir_all(&entry.path)?;
+        match entry.path.is_dir() {
+            _ if dry_run => (),
+            true => files::remove_dir_all(&entry.path)?,
+            false => files::remove_file(&entry.path)?,
         }
     }
     Ok(removed)
@@ -148,17 +150,17 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
             continue;
         }
         let name = entry.file_name().to_string_lossy();
+        if inside == Path::new(ARCH_DOWNLOADS) {
+            walk.skip_current_dir();
+            found.extend(downloads(entry.path())?);
+            continue;
+        }
         // downloads of a base that is no more have no key of their own
         let downloads = inside.starts_with("pacman") || inside.starts_with("apt");
         let length = if downloads { 16 } else { 32 };
-        let lasting = inside == Path::new(ARCH_DOWNLOADS);
-        if lasting || name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if name.len() == length && name.bytes().all(|b| b.is_ascii_hexdigit()) {
             walk.skip_current_dir();
-            let lock = match lasting {
-                true => Path::new(DOWNLOADS),
-                false => &inside,
-            };
-            let lock = root.join("locks").join(lock);
+            let lock = root.join("locks").join(&inside);
             let used = fs::metadata(&lock)
                 .and_then(|m| m.modified())
                 .or_else(|_| entry.path().metadata().and_then(|m| m.modified()))
@@ -170,12 +172,51 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
                     .display()
                     .to_string(),
                 path: entry.path().to_owned(),
-                // a clock that was set back is no use in the future
-                unused: SystemTime::now().duration_since(used).unwrap_or_default(),
+                unused: since(used),
             });
         }
     }
     Ok(found)
+}
+
+/// Every file among the downloads of Arch: used when it came, and whenever a build marked it.
+fn downloads(folder: &Path) -> Result<Vec<Entry>> {
+    use std::os::unix::fs::MetadataExt;
+    let what = || format!("reading {}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(what)? {
+        let entry = entry.with_context(what)?;
+        let metadata = entry.metadata().with_context(what)?;
+        if metadata.is_file() {
+            // the time of the content is the mirror's
+            let changed = Duration::from_secs(metadata.ctime().try_into().unwrap_or_default());
+            found.push(Entry {
+                step: ARCH_DOWNLOADS.to_owned(),
+                path: entry.path(),
+                unused: since(SystemTime::UNIX_EPOCH + changed),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Marks the package files `names`, with their signatures, among the downloads in `folder` as used now.
+///
+/// # Errors
+/// When one that is there cannot be marked.
+pub fn mark<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    for path in names.flat_map(|name| [folder.join(name), folder.join(format!("{name}.sig"))]) {
+        match fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now())) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (),
+            other => other.with_context(|| format!("marking {} as used", path.display()))?,
+        }
+    }
+    Ok(())
+}
+
+/// The time since then; none for a moment that is yet to come, as a clock that was set back has it.
+fn since(then: SystemTime) -> Duration {
+    SystemTime::now().duration_since(then).unwrap_or_default()
 }
 
 /// What a folder takes on the disk.
@@ -224,21 +265,32 @@ mod tests {
             .into_iter()
             .map(|k| k.step)
             .collect();
-        assert_eq!(steps, ["packages/rspamd", "pacman", "srcinfo"]);
+        assert_eq!(
+            steps,
+            ["packages/rspamd", "pacman", "pacman/arch", "srcinfo"]
+        );
         assert_eq!(prune(dir.path(), month, true).unwrap().0, 1);
         assert_eq!(prune(dir.path(), month, false).unwrap().0, 1);
         assert!(!dir.path().join(format!("packages/rspamd/{KEY}")).exists());
-        // downloads of Arch are used whenever their lock is taken
-        let lock = dir.path().join("locks").join(DOWNLOADS);
-        fs::rename(
-            dir.path().join(format!("locks/packages/rspamd/{KEY}")),
-            &lock,
-        )
-        .unwrap();
-        assert_eq!(prune(dir.path(), month, false).unwrap().0, 1);
-        assert!(!dir.path().join("pacman/arch").exists());
         assert!(dir.path().join("pacman/0123456789abcdef").exists());
         assert!(dir.path().join(format!("srcinfo/{KEY}")).exists());
+    }
+
+    #[test]
+    fn downloads_of_arch_are_pruned_one_by_one() {
+        let dir = cache();
+        let folder = dir.path().join(ARCH_DOWNLOADS);
+        fs::write(folder.join("e"), "x").unwrap();
+        let file = fs::File::options().write(true).open(folder.join("d"));
+        // as pacman leaves it: the mirror's time
+        file.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        std::thread::sleep(Duration::from_millis(2100));
+        mark(&folder, ["d", "f"].into_iter()).unwrap();
+        assert_eq!(
+            prune(dir.path(), Duration::from_secs(2), false).unwrap().0,
+            4
+        );
+        assert!(folder.join("d").exists() && !folder.join("e").exists());
     }
 
     #[test]

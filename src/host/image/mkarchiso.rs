@@ -53,9 +53,17 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let running = progress.start(STAGE, "mkarchiso", Some(log));
     let (inside, out) = (work.join("work"), work.join("out"));
     let profile = &request.def.folder;
+    // the profile's, with the keyring that the base was checked against: a host that is no Arch has none
+    let config = work.join("pacman.conf");
+    let pacman = request.pacman;
+    let text = pacman::conf(&pacman.sections, pacman.gpg_dir.as_deref());
+    files::write(&config, text, 0o644)?;
     let sh = Shell::new().context("opening the working folder")?;
-    let command = cmd!(sh, "mkarchiso -v -w {inside} -o {out} {profile}")
-        .env("SOURCE_DATE_EPOCH", request.project.epoch.to_string());
+    let command = cmd!(
+        sh,
+        "mkarchiso -v -C {config} -w {inside} -o {out} {profile}"
+    )
+    .env("SOURCE_DATE_EPOCH", request.project.epoch.to_string());
     Task::new("mkarchiso", command).log(log).run()?;
     let made = out.join(request.def.file_name());
     let bytes =
