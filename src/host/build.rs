@@ -11,7 +11,7 @@ use super::{
     build_root::{BASE_DEVEL, LazyRoot},
     image::{self, Engine, Image},
     packages::{Builder, Built},
-    pacman::{Pacman, Section, SigLevel},
+    pacman::{Pacman, Section},
     profile::{self, ProfileDef},
     programs,
     project::Project,
@@ -129,11 +129,7 @@ fn stages(project: &Project, options: &Options, goal: Goal, outcome: &mut Outcom
     if project.is_dry() && base == Base::Arch && !there {
         return Err(PlanEnds.into());
     }
-    let ours = [Section {
-        name: repo::NAME.into(),
-        servers: vec![format!("file://{}", folder.display())],
-        sig_level: SigLevel::Local,
-    }];
+    let ours = [Section::local(repo::NAME, &folder)?];
     let wanted = profile::packages(&project.root, &project.config.image.extra_packages)?;
     let set = Set {
         name: "image",

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::base::arch::ArchiveDate;
 use crate::util::files;
 
 /// Where distribution packages come from.
@@ -89,6 +90,23 @@ impl Config {
                 None => anyhow!("{}", message.trim_end()),
             }
         })?;
+        if let Some(day) = &config.arch.archive_date {
+            day.parse::<ArchiveDate>().context("arch.archive_date")?;
+        }
+        let bad =
+            |server: &&String| !server.contains("://") || server.contains(char::is_whitespace);
+        if let Some(server) = config.arch.mirrors.iter().find(bad) {
+            return Err(anyhow!(
+                "arch.mirrors has '{server}': a mirror is an address such as \
+                 'https://mirror.example/$repo/os/$arch'"
+            ));
+        }
+        if let Some(name) = config.image.extra_packages.iter().find(|n| !is_package(n)) {
+            return Err(anyhow!(
+                "image.extra_packages has '{name}': the name of a package has letters, digits and @._+-, \
+                 and begins with none of - and ."
+            ));
+        }
         let level = config.image.compression_level;
         if !(1..=22).contains(&level) {
             return Err(anyhow!(
@@ -97,6 +115,13 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Whether a name is one of a package (PKGBUILD(5), pkgname), with its repository before it or not.
+fn is_package(name: &str) -> bool {
+    let name = name.split_once('/').map_or(name, |(_, name)| name);
+    let known = |c: char| c.is_ascii_alphanumeric() || "@._+-".contains(c);
+    !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(known)
 }
 
 /// The known name that is most like the unknown one which the message of a parser is about.
@@ -131,5 +156,8 @@ mod tests {
         insta::assert_snapshot!(error("\n[image]\ncompresion_level = 3\n"));
         insta::assert_snapshot!(error("[image]\ncompression_level = 23\n"));
         insta::assert_snapshot!(error("[arch]\narchive-date = \"2026/11/01\"\n"));
+        insta::assert_snapshot!(error("[arch]\narchive_date = \"2026/02/30\"\n"));
+        insta::assert_snapshot!(error("[arch]\nmirrors = [\"mirror.example\"]\n"));
+        insta::assert_snapshot!(error("[image]\nextra_packages = [\"nano\", \"-x\"]\n"));
     }
 }

@@ -6,7 +6,8 @@ use super::{
 };
 
 /// What tools say of a full disk; the last is curl's, of a file that it was fetching.
-const SPACE: [&str; 4] = [
+const SPACE: [&str; 5] = [
+    "exceeds free space on media",
     "No space left on device",
     "os error 28",
     "not enough free disk space",
@@ -43,8 +44,9 @@ fn text(message: &str, host: Option<Host>, cache: &str) -> Option<String> {
     }
     if has(&SPACE) {
         return Some(format!(
-            "no space is left; 'df -h {cache}' tells where, 'ezmail cache prune' frees what no build \
-             has used for a month, and EZMAIL_CACHE=DIR puts the cache on another disk"
+            "no space is left; 'df -h' tells on which disk, and 'ezmail cache prune' frees what no build \
+             has used for a month. To another disk, EZMAIL_CACHE=DIR takes the cache (now {cache}), --out DIR \
+             the results, TMPDIR=DIR what is put together from Debian"
         ));
     }
     if has(&[
@@ -67,14 +69,20 @@ fn text(message: &str, host: Option<Host>, cache: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    if has(&NETWORK) {
+    if has(&NETWORK) && !has(&["from disk"]) {
         let what = url(message).map_or_else(
             || "what was asked for could not be fetched".to_owned(),
             |url| format!("{url} could not be fetched"),
         );
+        // it is of no use for a mirror's packages
+        let sources = match has(&["source"]) {
+            true => {
+                "; files that you have of the sources are taken from a folder with --source-dir DIR"
+            }
+            false => "",
+        };
         return Some(format!(
-            "{what}: check the network, and run it again; files that you have of the sources are \
-             taken from a folder with --source-dir DIR"
+            "{what}: check the network, and run it again{sources}"
         ));
     }
     if has(&["unshare failed", "unshare: "]) && has(&["Operation not permitted"]) {

@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use url::Url;
 
 use super::makepkg;
 use crate::util::{files, hash, run::Task, sandbox::Sandbox};
@@ -43,13 +44,38 @@ pub struct Section {
 }
 
 impl Section {
+    /// A repository of this very host: the database and packages in `folder`, an absolute path.
+    ///
+    /// # Errors
+    /// When the path is not absolute.
+    pub fn local(name: &str, folder: &Path) -> Result<Self> {
+        Ok(Self {
+            name: name.into(),
+            servers: vec![file_url(folder)?],
+            sig_level: SigLevel::Local,
+        })
+    }
+
     /// The folders of its servers that are on this machine.
     fn folders(&self) -> impl Iterator<Item = String> + '_ {
-        self.servers
-            .iter()
-            .filter_map(|server| server.strip_prefix("file://"))
-            .map(|path| path.replace("$repo", &self.name).replace("$arch", "x86_64"))
+        let here = self.servers.iter().filter(|s| s.starts_with("file://"));
+        here.filter_map(|server| {
+            let server = server
+                .replace("$repo", &self.name)
+                .replace("$arch", "x86_64");
+            let path = Url::parse(&server).ok()?.to_file_path().ok()?;
+            path.into_os_string().into_string().ok()
+        })
     }
+}
+
+/// A `Server` line for a folder: pacman puts names in the place of `$repo` and `$arch`, and curl decodes
+/// `%` and ends the path at `#` and `?`.
+fn file_url(folder: &Path) -> Result<String> {
+    let Ok(url) = Url::from_file_path(folder) else {
+        bail!("{} is no absolute path", folder.display());
+    };
+    Ok(url.as_str().replace('$', "%24"))
 }
 
 /// pacman with its repositories, for any root.
@@ -103,7 +129,7 @@ impl Pacman {
             root,
             root,
             |words| {
-                words.extend(["-Sy", "--needed"].map(str::to_owned));
+                words.extend(["-Sy", "--needed", "--"].map(str::to_owned));
                 words.extend(packages.iter().cloned());
             },
         )?
@@ -262,6 +288,14 @@ mod tests {
         };
         let folders: Vec<_> = section.folders().collect();
         assert_eq!(folders, ["/srv/mirror/extra/os/x86_64"]);
+        let odd = "/srv/my mirror/a%20b#c?d/$repo\n/ü";
+        let section = Section::local("ezmail", Path::new(odd)).unwrap();
+        assert_eq!(
+            section.servers,
+            ["file:///srv/my%20mirror/a%2520b%23c%3Fd/%24repo%0A/%C3%BC"]
+        );
+        assert_eq!(section.folders().collect::<Vec<_>>(), [odd]);
+        assert!(Section::local("ezmail", Path::new("out/repo")).is_err());
     }
 
     #[test]

@@ -81,6 +81,9 @@ impl Project {
         let out = out.map_or_else(|| root.join("out"), Path::to_path_buf);
         let mut out =
             std::path::absolute(&out).with_context(|| format!("finding {}", out.display()))?;
+        plain(&out, "the folder for results (--out)", "")?;
+        let cache = Cache::default_root()?;
+        plain(&cache, "the cache (EZMAIL_CACHE)", OVERLAYS)?;
         let mut out_lock = None;
         if lock != lock::Mode::Look {
             files::create_dir_all(&out)?;
@@ -93,7 +96,7 @@ impl Project {
                 .with_context(|| format!("opening {}", out.display()))?;
         }
         Ok(Self {
-            cache: Cache::open(&Cache::default_root()?, &progress)?,
+            cache: Cache::open(&cache, &progress)?,
             config,
             progress,
             epoch,
@@ -109,6 +112,26 @@ impl Project {
     pub fn is_dry(&self) -> bool {
         self.lock == lock::Mode::Look
     }
+}
+
+/// What has a meaning of its own in the options by which an overlay is mounted (mount(8)).
+const OVERLAYS: &str = ",:\\\"";
+
+/// Refuses a folder whose path some tool could not be told, before anything is made.
+fn plain(folder: &Path, what: &str, without: &str) -> Result<()> {
+    let fault = match folder.to_str() {
+        None => "bytes that are no UTF-8".to_owned(),
+        Some(text) => match text
+            .chars()
+            .find(|c| c.is_control() || without.contains(*c))
+        {
+            None => return Ok(()),
+            Some(c) => format!("{c:?}"),
+        },
+    };
+    bail!(
+        "{what} has {fault} in its path, which tools cannot be told: {folder:?}; name another folder"
+    )
 }
 
 /// Waits until no other build writes to the folder `out`; none does until the file is dropped.

@@ -28,6 +28,8 @@ pub struct BootEntry {
     pub bootable: bool,
     /// What the image emulates; 0 is nothing, as all do today.
     pub emulation: u8,
+    /// The segment that the BIOS loads the image to; 0 is the usual one.
+    pub segment: u16,
     /// How many sectors of 512 bytes are loaded.
     pub sectors: u16,
     /// Where the image begins, in blocks.
@@ -94,6 +96,7 @@ fn entry(platform: u8, bytes: &[u8]) -> BootEntry {
         platform,
         bootable: bytes[0] == BOOTABLE,
         emulation: bytes[1],
+        segment: u16::from_le_bytes([bytes[2], bytes[3]]),
         sectors: u16::from_le_bytes([bytes[6], bytes[7]]),
         block: u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]),
     }

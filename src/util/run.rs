@@ -10,6 +10,7 @@ mod stream;
 mod tee;
 
 use std::{
+    ffi::OsString,
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -291,13 +292,31 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Where `program` stands on the PATH, if it does.
+/// The folders in which programs are looked for: those of the PATH, and sbin. That is not on every user's
+/// PATH, but mkfs.fat, usermod and their like live there.
+fn folders() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    for sbin in ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from) {
+        if !folders.contains(&sbin) {
+            folders.push(sbin);
+        }
+    }
+    folders
+}
+
+/// A PATH for programs that start others, with sbin in it.
+///
+/// # Errors
+/// Never with a PATH that came from the environment.
+pub fn search_path() -> Result<OsString> {
+    std::env::join_paths(folders()).context("putting the PATH together")
+}
+
+/// Where `program` stands on the PATH or in sbin, if it does.
 pub fn find_program(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    // sbin is not on every user's PATH, but mkfs.fat and its like live there
-    let extra = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(extra)
+    folders()
+        .into_iter()
         .map(|p| p.join(program))
         .find(|p| is_program(p))
 }

@@ -33,7 +33,7 @@ fn full_an_update_tells_what_changes_and_writes_it() {
     let done = update(&[]);
     assert_eq!(fs::read_to_string(&lock).unwrap(), now);
     for said in [planned, done] {
-        let gone = "standin-build: bash-of-then 0.";
+        let gone = "standin: bash-of-then 0.";
         assert!(
             said.contains(gone) && said.contains("but no longer asked for"),
             "{said}"

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use ezmail::host::{
-    pacman::{Section, SigLevel, conf},
+    pacman::{Section, conf},
     repo,
 };
 
@@ -15,11 +15,7 @@ struct Pacman(tempfile::TempDir);
 impl Pacman {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let section = Section {
-            name: repo::NAME.into(),
-            servers: vec![format!("file://{}", out().join("repo").display())],
-            sig_level: SigLevel::Local,
-        };
+        let section = Section::local(repo::NAME, &out().join("repo")).unwrap();
         fs::write(dir.path().join("pacman.conf"), conf(&[section], None)).unwrap();
         let this = Self(dir);
         this.run(&["-Sy"]);

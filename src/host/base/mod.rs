@@ -16,7 +16,7 @@ pub use self::standin::Kind;
 use super::{
     cache::usage,
     config::BaseChoice,
-    pacman::{Pacman, Section, SigLevel},
+    pacman::{Pacman, Section},
     project::Project,
     repo,
 };
@@ -234,11 +234,7 @@ fn prepare_standin(project: &Project, kind: Kind) -> Result<Ready> {
     let database = out.join(format!("os/x86_64/{name}.db"));
     hold(project, name, &composed(&database, name)?)?;
     Ok(Ready {
-        sections: vec![Section {
-            name: name.into(),
-            servers: vec![format!("file://{}/os/x86_64", out.display())],
-            sig_level: SigLevel::Local,
-        }],
+        sections: vec![Section::local(name, &out.join("os/x86_64"))?],
         gpg_dir: None,
         // what was composed, not what it was asked for: Debian's archive moves
         key: hash::sha256_file(&database)?,

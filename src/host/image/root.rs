@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::{Request, STAGE, own_key};
@@ -101,7 +101,39 @@ fn install(request: &Request, root: &Path, log: &Path) -> Result<()> {
     };
     let ours = request.built.iter().flat_map(|b| &b.files);
     forget(&pacman.cache_dir, ours)?;
-    rootfs::install(request.def, pacman, root, log)
+    let before = log.metadata().map_or(0, |m| m.len());
+    rootfs::install(request.def, pacman, root, log)?;
+    let said = files::read_to_string(log)?;
+    if has_failed(said.get(before.try_into()?..).unwrap_or(&said)) {
+        let note = format!(
+            "a script or a hook of a package failed, and pacman went on: {}",
+            log.display()
+        );
+        project.progress.note(STAGE, note);
+    }
+    let shadow = files::read_to_string(&root.join("etc/shadow"))?;
+    is_locked(&shadow)
+}
+
+/// Whether a script or a hook failed, by what pacman said: it goes on, and exits with 0.
+fn has_failed(said: &str) -> bool {
+    said.lines()
+        .any(|line| line == "error: command failed to execute correctly")
+}
+
+/// Looks whether nobody can log in as root by a password: `50-lock-root.hook` of the overlay sees to that.
+///
+/// # Errors
+/// When somebody can, or root is not there.
+fn is_locked(shadow: &str) -> Result<()> {
+    let field = |line: &'_ str| line.strip_prefix("root:").map(str::to_owned);
+    let root = shadow.lines().find_map(field);
+    let root = root.context("the image's etc/shadow has no root")?;
+    ensure!(
+        root.starts_with('!'),
+        "the hook that locks the account of root has not done it: the log says why"
+    );
+    Ok(())
 }
 
 /// Removes package files of ours from pacman's cache: those of one name and version differ from build to
@@ -148,7 +180,8 @@ fn postdate(root: &Path, begun: SystemTime) -> Result<()> {
 /// Hash of all that the kept root is made from.
 fn key(request: &Request) -> Result<String> {
     let Request { def, ready, .. } = request;
-    let mut key = own_key(STEP, 1)?;
+    // 2: whatever the umask
+    let mut key = own_key(STEP, 2)?;
     key.add("base", &ready.key)
         .add("packages", def.packages.join("\n"))
         .add("permissions", format!("{:?}", def.file_permissions))
@@ -175,6 +208,26 @@ mod tests {
         forget(cache.path(), ours.iter()).unwrap();
         assert!(!at("ours-1-1-any.pkg.tar.zst").exists());
         assert!(at("arch-1-1-any.pkg.tar.zst").exists());
+    }
+
+    #[test]
+    fn an_account_that_is_not_locked_is_found() {
+        assert!(is_locked("root:!*:20000::::::\nsmtpd:!*:1::::::\n").is_ok());
+        for shadow in [
+            "root:*:20000::::::\n",
+            "root::1::::::\n",
+            "smtpd:!*:1::::::\n",
+        ] {
+            assert!(is_locked(shadow).is_err(), "{shadow}");
+        }
+    }
+
+    #[test]
+    fn a_hook_that_failed_is_seen() {
+        let line = "env: 'usermod': No such file or directory\n";
+        let failed = "error: command failed to execute correctly\n(4/4) Cleaning\n";
+        assert!(has_failed(&format!("{line}{failed}")));
+        assert!(!has_failed(line));
     }
 
     #[test]

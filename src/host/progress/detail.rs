@@ -72,7 +72,8 @@ impl Sources {
         if let Some((path, total)) = watched
             && let Ok(metadata) = path.metadata()
         {
-            detail.bytes = Some(metadata.len());
+            // some tools make their file at once and fill it at the end
+            detail.bytes = Some(metadata.len()).filter(|n| *n > 0);
             if let Some(total) = total.filter(|t| *t > 0) {
                 let percent = (metadata.len() * 100 / total).min(99);
                 detail.percent = u8::try_from(percent).ok();

@@ -18,6 +18,8 @@ use crate::{
 
 /// Where isolinux.bin lies, and where the configuration of each loader.
 pub const ISOLINUX: &str = "boot/syslinux/isolinux.bin";
+/// The code for the MBR that the image was made with.
+pub const ISOHDPFX: &str = "boot/syslinux/isohdpfx.bin";
 /// As [`ISOLINUX`].
 pub const SYSLINUX: &str = "boot/syslinux";
 /// As [`ISOLINUX`].

@@ -54,6 +54,9 @@ use crate::{
 /// When it cannot be read, or is no ISO image at all. All else is in the report.
 pub fn check(image: &Path) -> Result<Report> {
     let name = image.display();
+    if image.is_dir() {
+        bail!("{name} is a folder: name the image in it");
+    }
     let file = File::open(image).with_context(|| format!("opening {name}"))?;
     let disk = Disk::new(file).with_context(|| format!("reading {name}"))?;
     let mut report = Report {

@@ -222,6 +222,20 @@ fn an_image_that_is_cut_short_fails_by_that_alone() {
     }
 }
 
+#[test]
+fn code_and_catalog_for_the_bios_are_what_it_starts() {
+    let (_dir, image) = made(BOTH, |_| ());
+    let mut bytes = fs::read(&image).unwrap();
+    // El Torito's boot record is the 18th block, and the segment stands in the catalog's first entry
+    let record = 17 * 2048 + 71;
+    let catalog = u32::from_le_bytes(bytes[record..record + 4].try_into().unwrap());
+    bytes[100] ^= 1;
+    bytes[catalog as usize * 2048 + 32 + 3] = 0xa0;
+    fs::write(&image, bytes).unwrap();
+    let report = check(&image).unwrap();
+    insta::assert_snapshot!(told(&report));
+}
+
 /// Bytes of all that has a structure, set to other values: a report or an error, and never a
 /// panic. What passes then has been changed where nothing is said, such as the unused half of a
 /// sector.

@@ -12,17 +12,19 @@
 pub mod subids;
 
 use std::{
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::Mode;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::qemu::process::bound_to_us;
 use crate::util::{
     files,
-    run::{Ended, Task},
+    run::{self, Ended, Task},
 };
 
 /// Names the file for the worker's result.
@@ -68,6 +70,8 @@ pub fn run<T: DeserializeOwned>() -> Result<Outcome<T>> {
     let mut command = command(is_root, &program);
     command
         .args(std::env::args_os().skip(1))
+        .env("PATH", run::search_path()?)
+        .env("LC_ALL", "C.UTF-8")
         .env(VARIABLE, result.path());
     let status = match Task::new("building", command).foreground()? {
         Ended::Interrupted(signal) => {
@@ -89,18 +93,27 @@ pub fn run<T: DeserializeOwned>() -> Result<Outcome<T>> {
         Some(code) => Ok(Outcome::Failed(ExitCode::from(
             u8::try_from(code).unwrap_or(1),
         ))),
-        None => bail!(
-            "the build's own process ended by {status}; if that is 9, memory may have run out: \
-             'journalctl -k' or 'dmesg' tells"
-        ),
+        None => {
+            let why = match status.signal() {
+                Some(9) => "memory may have run out, which 'journalctl -k' or 'dmesg' tells; ",
+                _ => "",
+            };
+            bail!(
+                "the build's own process ended by {status}: {why}the last log in logs/latest/ of the cache \
+                 has what it did"
+            )
+        }
     }
 }
 
-/// Tells the front that the worker is there: what fails from now on, it says itself.
+/// Tells the front that the worker is there: what fails from now on, it says itself. What it makes has
+/// the usual modes from here on, whatever the umask of who started it: folders of a root file system are
+/// among it.
 ///
 /// # Errors
 /// As [`answer`].
 pub fn begun() -> Result<()> {
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     answer(&"begun")
 }
 

@@ -1,6 +1,6 @@
 //! Runs mmdebstrap: the one step of the stand-in that needs the network.
 
-use std::{ffi::OsString, path::Path, process::Command};
+use std::{ffi::OsString, os::unix::process::CommandExt, path::Path, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -159,6 +159,8 @@ fn command(
         "unshare"
     };
     command
+        // where its disk is full, it hangs up on all of its process group (kill(2) with -getpgrp())
+        .process_group(0)
         // the kernel's own hook would make a second initramfs, of Debian's kind
         .env("INITRD", "No")
         .env("SOURCE_DATE_EPOCH", request.source_date_epoch.to_string())

@@ -11,7 +11,7 @@ use super::{Kind, split, table::Table};
 use crate::{
     host::{
         package,
-        pacman::{Pacman, Section, SigLevel, query},
+        pacman::{Pacman, Section, query},
     },
     util::{run::Task, sandbox::Sandbox},
 };
@@ -261,16 +261,14 @@ fn the_same_composition_gives_the_same_bytes() {
 
 #[test]
 fn pacman_installs_it() {
-    let dir = tempfile::tempdir().unwrap();
+    // pacman, curl, the shell and mount(8) each read something into one of these
+    let dir = tempfile::Builder::new().prefix("a b%20$repo#?'-").tempdir();
+    let dir = dir.unwrap();
     mirror(dir.path());
     let root = dir.path().join("root");
-    let server = format!("file://{}/os/x86_64", dir.path().join("mirror").display());
+    let folder = dir.path().join("mirror/os/x86_64");
     let pacman = Pacman {
-        sections: vec![Section {
-            name: "standin".into(),
-            servers: vec![server],
-            sig_level: SigLevel::Local,
-        }],
+        sections: vec![Section::local("standin", &folder).unwrap()],
         cache_dir: dir.path().join("cache"),
         gpg_dir: None,
     };

@@ -197,6 +197,15 @@ pub fn catalog(look: &Look) -> Verdict {
         faults.unless(platform != BIOS || entry.sectors == 4, || {
             format!("the BIOS is told to load {} sectors, not 4", entry.sectors)
         });
+        faults.unless(
+            platform != BIOS || [0, 0x7c0].contains(&entry.segment),
+            || {
+                format!(
+                    "the BIOS is told to load it to segment {:#x}, not to the usual one",
+                    entry.segment
+                )
+            },
+        );
         told.push(name);
     }
     faults.unless(look.bios || look.uefi, || "nothing boots it".to_owned());

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::host::verify::{
-    formats,
-    look::{BOOT_X64, ISOLINUX, Look, SYSLINUX},
+    bytes, formats,
+    look::{BOOT_X64, ISOHDPFX, ISOLINUX, Look, SYSLINUX},
     report::{Faults, Verdict, count},
     tree::{self, File},
 };
@@ -34,6 +34,9 @@ pub fn bios(look: &Look) -> Verdict {
             }
         }
     }
+    if let Err(fault) = code(look) {
+        faults.add(fault);
+    }
     let library = format!("{SYSLINUX}/ldlinux.c32");
     let there = look.iso.get(&library).is_some_and(|f| f.size > 0);
     faults.unless(there, || format!("there is no {library}"));
@@ -41,6 +44,25 @@ pub fn bios(look: &Look) -> Verdict {
         Ok(_) => format!("{ISOLINUX} as a CD, and from a disk by the MBR"),
         Err(_) => format!("{ISOLINUX} as a CD"),
     })
+}
+
+/// How many bytes of code isohybrid puts into the MBR.
+const CODE: u64 = 432;
+
+/// The code in the MBR: that of syslinux which lies on the ISO too, where mkarchiso's order puts it.
+fn code(look: &Look) -> Result<(), String> {
+    let has_code = look.mbr.as_ref().is_ok_and(|mbr| mbr.isolinux.is_some());
+    let Some(file) = look.iso.get(ISOHDPFX).filter(|_| has_code) else {
+        return Ok(());
+    };
+    let (wanted, there) = (
+        file.begin(look.bytes, CODE)?,
+        bytes::read(look.bytes, 0, CODE)?,
+    );
+    match wanted == there {
+        true => Ok(()),
+        false => Err(format!("the code in the MBR is another than {ISOHDPFX}")),
+    }
 }
 
 /// The EFI system partition, and the program that firmware starts from it.
