@@ -81,6 +81,8 @@ def cold(checkout, scratch):
     runs = [packages_of(pathlib.Path(scratch) / f"cache-{run}") for run in range(COLD_RUNS)]
     names = sorted({name for run in runs for name in run})
     differing = [name for name in names if len({run.get(name) for run in runs}) > 1]
+    if not names:
+        sys.exit("bench: the caches have no packages")
     if differing:
         sys.exit(f"bench: these packages differ from run to run: {' '.join(differing)}")
     if COLD_RUNS > 1:

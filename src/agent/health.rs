@@ -43,7 +43,7 @@ pub const PARTS: [Part; 7] = [
     Part {
         unit: "valkey.service",
         purpose: "rspamd's memory",
-        without: "mail flows, but spam is told apart less well",
+        without: "what users send is put off, and spam is told apart less well",
     },
     Part {
         unit: "dovecot.service",

@@ -24,8 +24,8 @@ const STEPS: &str = " 1. Take the answers file of this server ('mailctl answers 
                  It restores before it takes any mail. The console says when it is done.\n \
              5. Bring the DNS to its new addresses: mailctl dns check, and mailctl check.\n\n\
              A BACKUP BY HAND\n\n\
-             Passphrase in a file, without blanks between the groups. Any backup opens with\n\
-             three standard programs:\n\n    \
+             Passphrase in a file, in one line without blanks. Any backup opens with three\n\
+             standard programs:\n\n    \
                  encpipe -d -P passphrase.txt < FILE.tar.zst.encpipe | zstd -d | tar t\n\n\
              (tar x instead of tar t unpacks it; encpipe: github.com/jedisct1/encpipe)\n";
 

@@ -35,8 +35,9 @@ Examples:
   mailctl test                         a message to itself, the whole way round
 
 Exit status: 0 done and well, 1 failed, 2 wrong command line, 3 something is not
-well ('status', 'check', 'guide', 'dns check', 'cert issue', 'test',
-'backup verify', 'backup drill', 'import', 'tlsrpt send').")]
+well ('status', 'check', 'guide', 'dns check', 'cert issue', 'cert renew',
+'test', 'backup list', 'backup verify', 'backup drill', 'backup passphrase
+--check', 'import', 'tlsrpt send').")]
 pub struct Cli {
     /// The server whose root is this folder, instead of this machine
     #[arg(

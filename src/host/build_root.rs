@@ -54,7 +54,8 @@ impl<'a> LazyRoot<'a> {
 }
 
 fn key(ready: &Ready) -> String {
-    Key::new(STEP, 1).add("base", &ready.key).finish()
+    // 2: whatever the umask
+    Key::new(STEP, 2).add("base", &ready.key).finish()
 }
 
 fn install(project: &Project, ready: &Ready) -> Result<BuildRoot> {

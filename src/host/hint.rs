@@ -69,13 +69,13 @@ fn text(message: &str, host: Option<Host>, cache: &str) -> Option<String> {
                 .to_owned(),
         );
     }
-    if has(&NETWORK) && !has(&["from disk"]) {
+    if has(&NETWORK) && !has(&["from disk :"]) {
         let what = url(message).map_or_else(
             || "what was asked for could not be fetched".to_owned(),
             |url| format!("{url} could not be fetched"),
         );
         // it is of no use for a mirror's packages
-        let sources = match has(&["source"]) {
+        let sources = match has(&["the source '", "fetching the sources"]) {
             true => {
                 "; files that you have of the sources are taken from a folder with --source-dir DIR"
             }

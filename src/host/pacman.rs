@@ -89,16 +89,12 @@ pub struct Pacman {
     pub gpg_dir: Option<PathBuf>,
 }
 
-/// Text of a pacman.conf with just these repositories, and with the keyring `gpg_dir` in place of the
-/// host's.
-pub fn conf(sections: &[Section], gpg_dir: Option<&Path>) -> String {
+/// Text of a pacman.conf with just these repositories.
+pub fn conf(sections: &[Section]) -> String {
     let mut text = String::from(
         "[options]\nArchitecture = x86_64\nSigLevel = Required DatabaseOptional\n\
          LocalFileSigLevel = Optional\nParallelDownloads = 5\n",
     );
-    if let Some(gpg_dir) = gpg_dir {
-        let _ = writeln!(text, "GPGDir = {}", gpg_dir.display());
-    }
     for section in sections {
         let _ = write!(
             text,
@@ -114,6 +110,21 @@ pub fn conf(sections: &[Section], gpg_dir: Option<&Path>) -> String {
 }
 
 impl Pacman {
+    /// Text of a pacman.conf for a program that starts pacman by itself: what is an option of pacman's
+    /// here is in it.
+    pub fn conf_for_others(&self) -> String {
+        let mut options = String::from("[options]\n");
+        if let Some(gpg_dir) = &self.gpg_dir {
+            let _ = writeln!(options, "GPGDir = {}", gpg_dir.display());
+        }
+        // words of it are folders of their own (pacman.conf(5)): such a one stays the host's
+        let folder = self.cache_dir.display().to_string();
+        if !folder.contains(char::is_whitespace) {
+            let _ = writeln!(options, "CacheDir = {folder}");
+        }
+        conf(&self.sections).replacen("[options]\n", &options, 1)
+    }
+
     /// Installs `packages` with all they depend on into `root`, refreshing the databases first.
     /// Scriptlets and hooks run inside `root`.
     ///
@@ -171,7 +182,7 @@ impl Pacman {
         files::create_dir_all(&written.join("var/lib/pacman"))?;
         files::create_dir_all(&self.cache_dir)?;
         // builds that share the folder may have other repositories
-        let text = conf(&self.sections, self.gpg_dir.as_deref());
+        let text = conf(&self.sections);
         let name = format!("pacman-{}.conf", &hash::sha256(&text)[..16]);
         let config = self.cache_dir.join(name);
         files::write(&config, text, 0o644)?;
@@ -186,6 +197,9 @@ impl Pacman {
         .iter()
         .flat_map(|(option, path)| [(*option).to_owned(), path.display().to_string()])
         .collect();
+        if let Some(gpg_dir) = &self.gpg_dir {
+            all.extend(["--gpgdir".to_owned(), gpg_dir.display().to_string()]);
+        }
         // pacman downloads to the first cache folder, and takes from any: nothing is copied from a
         // folder that is on this machine
         for folder in self.sections.iter().flat_map(Section::folders) {
@@ -240,12 +254,13 @@ mod tests {
                 sig_level: SigLevel::Required,
             },
         ];
-        insta::assert_snapshot!(conf(&sections, None));
-        let other = conf(&sections, Some(Path::new("/cache/gnupg")));
-        assert!(
-            other.contains("\nGPGDir = /cache/gnupg\n\n[ezmail]"),
-            "{other}"
-        );
+        insta::assert_snapshot!(conf(&sections));
+        let pacman = Pacman {
+            sections: sections.to_vec(),
+            cache_dir: "/cache/pacman/arch".into(),
+            gpg_dir: Some("/cache/gnupg".into()),
+        };
+        insta::assert_snapshot!("for_others", pacman.conf_for_others());
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub fn write(request: &Request, out: &Path, given: bool) -> Result<()> {
     copy::tree(&request.root.join("airootfs"), &new.join("airootfs"))?;
     files::write(
         &new.join("pacman.conf"),
-        pacman::conf(request.sections, None),
+        pacman::conf(request.sections),
         0o644,
     )?;
     if !request.extra_packages.is_empty() {

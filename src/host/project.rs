@@ -119,6 +119,7 @@ const OVERLAYS: &str = ",:\\\"";
 
 /// Refuses a folder whose path some tool could not be told, before anything is made.
 fn plain(folder: &Path, what: &str, without: &str) -> Result<()> {
+    let folder = real(folder)?;
     let fault = match folder.to_str() {
         None => "bytes that are no UTF-8".to_owned(),
         Some(text) => match text
@@ -132,6 +133,18 @@ fn plain(folder: &Path, what: &str, without: &str) -> Result<()> {
     bail!(
         "{what} has {fault} in its path, which tools cannot be told: {folder:?}; name another folder"
     )
+}
+
+/// Where a folder is or would be made: without links, as far as it is there.
+fn real(folder: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(folder);
+    let path = path.with_context(|| format!("finding {}", folder.display()))?;
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (there.canonicalize(), path.strip_prefix(there)) {
+            return Ok(real.components().chain(rest.components()).collect());
+        }
+    }
+    Ok(path)
 }
 
 /// Waits until no other build writes to the folder `out`; none does until the file is dropped.
@@ -281,6 +294,27 @@ mod tests {
         let left = |names: &[&str]| -> Vec<bool> { names.iter().map(|n| at(n).exists()).collect() };
         assert_eq!(left(&folders), [false, true]);
         assert_eq!(left(&files), [false, true, true, true]);
+    }
+
+    #[test]
+    fn paths_that_tools_cannot_be_told_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("disk,1")).unwrap();
+        std::os::unix::fs::symlink(at("disk,1"), at("link")).unwrap();
+        let error =
+            |path: &Path, without| plain(path, "the cache", without).unwrap_err().to_string();
+        // where it leads counts, and what is not there yet
+        let behind = error(&at("link/new/cache"), OVERLAYS);
+        assert!(
+            behind.starts_with("the cache has ',' in its path"),
+            "{behind}"
+        );
+        assert!(plain(&at("link/new/cache"), "", "").is_ok());
+        assert!(error(&at("a\nb"), "").contains("'\\n'"));
+        let bytes = std::os::unix::ffi::OsStrExt::from_bytes(&b"/a\xff"[..]);
+        assert!(error(Path::new::<std::ffi::OsStr>(bytes), "").contains("no UTF-8"));
+        assert!(plain(&at("a b%20#?ü$repo"), "", OVERLAYS).is_ok());
     }
 
     #[test]

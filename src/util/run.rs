@@ -10,7 +10,7 @@ mod stream;
 mod tee;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -295,8 +295,17 @@ fn quoted(word: &str) -> String {
 /// The folders in which programs are looked for: those of the PATH, and sbin. That is not on every user's
 /// PATH, but mkfs.fat, usermod and their like live there.
 fn folders() -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    folders_of(&std::env::var_os("PATH").unwrap_or_default())
+}
+
+fn folders_of(path: &OsStr) -> Vec<PathBuf> {
+    // an empty one is the working folder, whoever may write to that
+    let mut folders: Vec<PathBuf> = std::env::split_paths(path)
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .collect();
+    if folders.is_empty() {
+        folders.extend(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from));
+    }
     for sbin in ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from) {
         if !folders.contains(&sbin) {
             folders.push(sbin);
@@ -335,6 +344,17 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command
+    }
+
+    #[test]
+    fn programs_are_never_looked_for_in_the_working_folder() {
+        let folders = |path: &str| std::env::join_paths(folders_of(OsStr::new(path))).unwrap();
+        let sbin = "/usr/local/sbin:/usr/sbin:/sbin";
+        assert_eq!(*folders("/a::/sbin"), *format!("/a:/sbin:{}", &sbin[..25]));
+        assert_eq!(
+            *folders(""),
+            *format!("/usr/local/bin:/usr/bin:/bin:{sbin}")
+        );
     }
 
     #[test]

@@ -18,7 +18,13 @@ fn full_an_update_tells_what_changes_and_writes_it() {
         said(&desk, &output)
     };
     update(&[]);
-    let now = fs::read_to_string(&lock).unwrap();
+    let read = || fs::read_to_string(&lock).unwrap();
+    // without the day on which Debian was asked
+    let packages = |text: String| -> Vec<String> {
+        let lines = text.lines().filter(|l| !l.starts_with("date = "));
+        lines.map(str::to_owned).collect()
+    };
+    let now = read();
 
     // as of a day on which bash was older, and a package was there that is gone
     let at = now.find("name = \"bash\"").unwrap();
@@ -29,9 +35,9 @@ fn full_an_update_tells_what_changes_and_writes_it() {
     fs::write(&lock, &then).unwrap();
 
     let planned = update(&["--dry-run"]);
-    assert_eq!(fs::read_to_string(&lock).unwrap(), then);
+    assert_eq!(read(), then);
     let done = update(&[]);
-    assert_eq!(fs::read_to_string(&lock).unwrap(), now);
+    assert_eq!(packages(read()), packages(now));
     for said in [planned, done] {
         let gone = "standin: bash-of-then 0.";
         assert!(

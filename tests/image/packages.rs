@@ -16,7 +16,7 @@ impl Pacman {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let section = Section::local(repo::NAME, &out().join("repo")).unwrap();
-        fs::write(dir.path().join("pacman.conf"), conf(&[section], None)).unwrap();
+        fs::write(dir.path().join("pacman.conf"), conf(&[section])).unwrap();
         let this = Self(dir);
         this.run(&["-Sy"]);
         this.run(&["-Fy"]);

@@ -121,7 +121,8 @@ fn check(device: &Path) -> Result<Option<String>> {
     let status = Task::new(what, command).status(&[0, 1]).with_context(|| {
         format!(
             "the state volume {} is damaged, and nothing was changed. Make a copy of the device; \
-             then have it repaired by one boot with fsck.repair=yes on the kernel command line",
+             then have it repaired: by 'e2fsck -f -y' in a rescue system, or, by BIOS, by one boot with \
+             fsck.repair=yes on the kernel command line",
             device.display()
         )
     })?;

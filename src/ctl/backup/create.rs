@@ -42,10 +42,11 @@ use crate::{
 Examples:
   mailctl backup create                     to 'backup.target' of the answers
   mailctl backup create --to /mnt/usb       to a folder, such as a mounted disk
-  mailctl backup create -o server.backup    everything in one file
+  mailctl backup create -o /mnt/usb/all     everything in one file
   mailctl backup create --module keys -o - | ssh home 'cat > keys.backup'
 
-The server runs meanwhile; mail is held for the last moment, a second or so.
+The server runs meanwhile; mail is held for the last moment, as long as it takes
+to look at every folder once.
 Into a folder or to a target, mail that is there from an earlier backup is not
 written again, and what a run that was broken off has written is used by the
 next one.

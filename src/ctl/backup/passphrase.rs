@@ -33,7 +33,7 @@ const WRONG: u8 = 3;
 #[command(after_help = "\
 Examples:
   mailctl backup passphrase                  show it, the first time
-  mailctl backup passphrase --sheet | lpr    a page to keep
+  mailctl backup passphrase --sheet          a page to keep, for your printer
   mailctl backup passphrase --check          type it back: is it the right one?
   mailctl backup passphrase --sheet --again
 

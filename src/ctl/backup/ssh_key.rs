@@ -18,7 +18,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   mailctl backup ssh-key
-  mailctl backup ssh-key --json | jq -r .key
+  ssh root@SERVER mailctl backup ssh-key --json | jq -r .key
 
 For a target of 'sftp://'. The server makes the key itself, unless the answers
 have one ('backup.ssh_key').")]

@@ -36,7 +36,7 @@ pub enum Cert {
     #[command(after_help = "\
 Examples:
   mailctl cert status
-  mailctl cert status --json | jq -r .renewal")]
+  ssh root@SERVER mailctl cert status --json | jq -r .renewal")]
     Status {
         /// As JSON
         #[arg(long)]

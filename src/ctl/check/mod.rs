@@ -40,7 +40,7 @@ Examples:
   mailctl check                        what is not well, and what helps
   mailctl check --all                  what is well too
   mailctl check disk certificate       these alone
-  mailctl check --json | jq '.[] | select(.state == \"error\")'
+  ssh root@SERVER mailctl check --json | jq '.[] | select(.state == \"error\")'
   mailctl check port25 --target mx.example.net:25
 
 Exit status: 0 all is well or could not be found out, 1 the check itself failed,

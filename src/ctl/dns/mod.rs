@@ -25,7 +25,7 @@ pub enum Dns {
 Examples:
   mailctl dns show                         as a zone file, with what each is for
   mailctl dns show --format table          to read, or to type into a form
-  mailctl dns show --format nsupdate | nsupdate -k KEYFILE
+  ssh root@SERVER mailctl dns show --format nsupdate | nsupdate -k KEYFILE
   mailctl dns show example.org             only those of one domain")]
     Show {
         /// In which form

@@ -76,7 +76,7 @@ pub struct Restore {
     /// Restore a backup of a server with another name
     #[arg(long)]
     another_host: bool,
-    /// The file whose first line is the passphrase [default: the server's own]
+    /// The file that holds the passphrase [default: the server's own]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Go back to what was there before the last restore

@@ -27,7 +27,7 @@ pub enum TlsRpt {
 Examples:
   mailctl tlsrpt show                    of today, up to now
   mailctl tlsrpt show --day 2026-11-28
-  mailctl tlsrpt show --json | jq '.[].report'")]
+  ssh root@SERVER mailctl tlsrpt show --json | jq '.[].report'")]
     Show {
         /// The day, in UTC [default: today]
         #[arg(long, value_parser = day)]

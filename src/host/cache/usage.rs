@@ -179,23 +179,26 @@ fn entries(root: &Path) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-/// Every file among the downloads of Arch: used when it came, and whenever a build marked it.
+/// Every file among the downloads of Arch, and every folder that a killed pacman left: used when it came,
+/// and whenever a build marked it.
 fn downloads(folder: &Path) -> Result<Vec<Entry>> {
     use std::os::unix::fs::MetadataExt;
     let what = || format!("reading {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(what)? {
         let entry = entry.with_context(what)?;
-        let metadata = entry.metadata().with_context(what)?;
-        if metadata.is_file() {
-            // the time of the content is the mirror's
-            let changed = Duration::from_secs(metadata.ctime().try_into().unwrap_or_default());
-            found.push(Entry {
-                step: ARCH_DOWNLOADS.to_owned(),
-                path: entry.path(),
-                unused: since(SystemTime::UNIX_EPOCH + changed),
-            });
-        }
+        let metadata = match entry.metadata() {
+            // one that was being downloaded has got its name
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            other => other.with_context(what)?,
+        };
+        // the time of the content is the mirror's
+        let changed = Duration::from_secs(metadata.ctime().try_into().unwrap_or_default());
+        found.push(Entry {
+            step: ARCH_DOWNLOADS.to_owned(),
+            path: entry.path(),
+            unused: since(SystemTime::UNIX_EPOCH + changed),
+        });
     }
     Ok(found)
 }

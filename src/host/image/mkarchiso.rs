@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result, bail};
 use xshell::{Shell, cmd};
 
-use super::{Request, STAGE};
+use super::{Request, STAGE, root};
 use crate::{
     host::{base::Base, pacman, rootfs::Installed},
     util::{
@@ -53,11 +53,11 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let running = progress.start(STAGE, "mkarchiso", Some(log));
     let (inside, out) = (work.join("work"), work.join("out"));
     let profile = &request.def.folder;
-    // the profile's, with the keyring that the base was checked against: a host that is no Arch has none
+    let _alone = root::downloads(request)?;
+    // the profile's, with the keyring that the base was checked against, as a host that is no Arch has
+    // none, and with a place for downloads that is not the host's
     let config = work.join("pacman.conf");
-    let pacman = request.pacman;
-    let text = pacman::conf(&pacman.sections, pacman.gpg_dir.as_deref());
-    files::write(&config, text, 0o644)?;
+    files::write(&config, request.pacman.conf_for_others(), 0o644)?;
     let sh = Shell::new().context("opening the working folder")?;
     let command = cmd!(
         sh,
@@ -69,6 +69,8 @@ pub fn write(request: &Request, work: &Path, new: &Path, log: &Path) -> Result<I
     let bytes =
         fs::copy(&made, new).with_context(|| format!("mkarchiso made no {}", made.display()))?;
     running.done(size(bytes));
+    root::check_root_account(&inside.join("x86_64/airootfs"))
+        .with_context(|| format!("the log is {}", log.display()))?;
 
     let list = inside
         .join("iso")

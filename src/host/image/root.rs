@@ -42,9 +42,14 @@ impl Root {
         let running = project
             .progress
             .start(STAGE, "installing the root file system", Some(log));
-        let (lower, made) = project.cache.entry(STEP, &key(request)?, |root| {
+        let key = key(request)?;
+        let failed = project.cache.lookup(STEP, &key).0.with_extension("failed");
+        let (lower, made) = project.cache.entry(STEP, &key, |root| {
             let begun = SystemTime::now();
-            install(request, root, log)?;
+            files::remove_file(&failed)?;
+            if install(request, root, log)? {
+                files::write(&failed, log.display().to_string(), 0o644)?;
+            }
             // before it is kept: a mirror may have changed meanwhile
             if let Some(resolved) = &request.ready.resolved {
                 lock::check_installed(resolved, &pacman::query(root)?)?;
@@ -65,6 +70,13 @@ impl Root {
             .run()?;
         let root = Self { path };
         let installed = rootfs::finish(def, request.pacman, &root.path, request.base)?;
+        if failed.exists() {
+            let note = format!(
+                "a script or a hook of a package failed when this root was made, and pacman went on: {}",
+                files::read_to_string(&failed)?
+            );
+            project.progress.note(STAGE, note);
+        }
         let count = installed.packages.len();
         running.done(match made {
             true => format!("{count} packages"),
@@ -90,35 +102,51 @@ impl Drop for Root {
     }
 }
 
-/// Installs the packages, alone among builds where downloads are kept.
-fn install(request: &Request, root: &Path, log: &Path) -> Result<()> {
-    let Request {
-        project, pacman, ..
-    } = request;
-    let _downloads = match request.base {
-        Base::Arch => Some(project.cache.lock(DOWNLOADS, "downloads of Arch")?),
+/// Installs the packages; returns whether a script or a hook of theirs failed.
+fn install(request: &Request, root: &Path, log: &Path) -> Result<bool> {
+    let _alone = downloads(request)?;
+    let before = log.metadata().map_or(0, |m| m.len());
+    rootfs::install(request.def, request.pacman, root, log)?;
+    let failed = has_failed(&said_since(log, before)?);
+    check_root_account(root).with_context(|| format!("the log is {}", log.display()))?;
+    Ok(failed)
+}
+
+/// Makes pacman's cache ready, alone among builds where downloads are kept, until the file is dropped.
+pub(super) fn downloads(request: &Request) -> Result<Option<fs::File>> {
+    let alone = match request.base {
+        Base::Arch => Some(request.project.cache.lock(DOWNLOADS, "downloads of Arch")?),
         Base::Standin => None,
     };
     let ours = request.built.iter().flat_map(|b| &b.files);
-    forget(&pacman.cache_dir, ours)?;
-    let before = log.metadata().map_or(0, |m| m.len());
-    rootfs::install(request.def, pacman, root, log)?;
-    let said = files::read_to_string(log)?;
-    if has_failed(said.get(before.try_into()?..).unwrap_or(&said)) {
-        let note = format!(
-            "a script or a hook of a package failed, and pacman went on: {}",
-            log.display()
-        );
-        project.progress.note(STAGE, note);
-    }
-    let shadow = files::read_to_string(&root.join("etc/shadow"))?;
-    is_locked(&shadow)
+    forget(&request.pacman.cache_dir, ours)?;
+    Ok(alone)
+}
+
+/// What a log has from its byte `start` on; scripts of packages print in whatever encoding.
+fn said_since(log: &Path, start: u64) -> Result<String> {
+    let all = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
+    let start = usize::try_from(start)?;
+    Ok(String::from_utf8_lossy(all.get(start..).unwrap_or(&all)).into_owned())
 }
 
 /// Whether a script or a hook failed, by what pacman said: it goes on, and exits with 0.
 fn has_failed(said: &str) -> bool {
-    said.lines()
-        .any(|line| line == "error: command failed to execute correctly")
+    [
+        "error: command failed to execute correctly",
+        "error: command terminated by signal",
+        "error: unable to run hook",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+}
+
+/// Looks whether nobody can log in as root of the image `root` by a password.
+///
+/// # Errors
+/// When somebody can, or it cannot be read.
+pub(super) fn check_root_account(root: &Path) -> Result<()> {
+    is_locked(&files::read_to_string(&root.join("etc/shadow"))?)
 }
 
 /// Looks whether nobody can log in as root by a password: `50-lock-root.hook` of the overlay sees to that.
@@ -131,7 +159,7 @@ fn is_locked(shadow: &str) -> Result<()> {
     let root = root.context("the image's etc/shadow has no root")?;
     ensure!(
         root.starts_with('!'),
-        "the hook that locks the account of root has not done it: the log says why"
+        "the hook that locks the account of root has not done it"
     );
     Ok(())
 }
@@ -228,6 +256,10 @@ mod tests {
         let failed = "error: command failed to execute correctly\n(4/4) Cleaning\n";
         assert!(has_failed(&format!("{line}{failed}")));
         assert!(!has_failed(line));
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        fs::write(&log, b"error: unable to run hook\n\xfcber\n").unwrap();
+        assert_eq!(said_since(&log, 26).unwrap(), "\u{fffd}ber\n");
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub fn run<T: DeserializeOwned>() -> Result<Outcome<T>> {
         .args(std::env::args_os().skip(1))
         .env("PATH", run::search_path()?)
         .env("LC_ALL", "C.UTF-8")
+        // glibc before 2.39 heeds it under C.UTF-8 too, and what tools say is read
+        .env_remove("LANGUAGE")
         .env(VARIABLE, result.path());
     let status = match Task::new("building", command).foreground()? {
         Ended::Interrupted(signal) => {

@@ -36,10 +36,10 @@ pub const ACCESS: &[Key] = &[
              to guess. Better is `password_hash`.",
         ),
     Key::new("tls", Kind::Table, "a certificate of your own")
-        .default("the server makes one itself")
+        .default("an authority is asked: `[acme]`")
         .doc(
             "A certificate that you have already, for SMTP, IMAP and the rest. Removed from the \
-             answers, the server goes back to one that it makes itself. Before it expires, put \
+             answers, the server asks an authority again. Before it expires, put \
              the next one into the answers: an expired one is a warning and stays in use, because \
              a server without any would be worse.",
         ),

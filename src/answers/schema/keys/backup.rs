@@ -57,7 +57,8 @@ pub const BACKUP: &[Key] = &[
         .pattern(FILE)
         .example("\"backup.passphrase\"")
         .doc(
-            "The name of a file beside the answers that holds the passphrase in its first line. \
+            "The name of a file beside the answers that holds the passphrase: in its first line, or, \
+             of one that was made here, in rows as on the recovery sheet. \
              `ezmail answers recovery-sheet` makes it if it is not there.",
         ),
     Key::new("backup.ssh_key", Kind::String, "an SSH private key")

@@ -46,8 +46,8 @@ pub const SERVER: &[Key] = &[
         .pattern(r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$")
         .example("\"Europe/Berlin\"")
         .doc(
-            "The time zone of the server's own times, by its name in the IANA database: in logs, \
-             in the `Received` headers of mail, in the hour of a backup.",
+            "The time zone of the server's own times, by its name in the IANA database: in the \
+             `Received` headers of mail, in the hour of a backup. `mailctl` prints UTC.",
         ),
     Key::new(
         "messages_per_hour",

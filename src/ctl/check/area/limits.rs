@@ -146,7 +146,7 @@ fn judge(all: &[Over], now: i64) -> Finding {
         lines.join("\n"),
         format!(
             "Ask whether that is meant. If not, somebody has the password: \
-             'mailctl user password {}' ends that.",
+             'mailctl user passwd {}' ends that.",
             users.first().unwrap_or(&"ADDRESS")
         ),
     )
@@ -182,7 +182,7 @@ mod tests {
         alice@example.org has sent 100 messages in an hour; more are put off for another 49 minutes.
         bob@example.org has sent 500 messages in a day; more are put off for another 13 hours.
         ");
-        insta::assert_snapshot!(finding.todo.unwrap(), @"Ask whether that is meant. If not, somebody has the password: 'mailctl user password alice@example.org' ends that.");
+        insta::assert_snapshot!(finding.todo.unwrap(), @"Ask whether that is meant. If not, somebody has the password: 'mailctl user passwd alice@example.org' ends that.");
     }
 
     #[test]

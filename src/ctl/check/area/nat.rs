@@ -85,8 +85,8 @@ fn judge(here: &[IpAddr]) -> Vec<Finding> {
                 "This machine has only the private address {}: somebody translates it.",
                 list(&v4)
             ),
-            "The public address has to lead here for ports 25, 465, 587 and 993, and mail has to \
-             leave from it: it is the one for the A and PTR records.",
+            "The public address has to lead here for ports 25, 465, 587, 993, 4190, 443 and 80, and \
+             mail has to leave from it: it is the one for the A and PTR records.",
         )
     } else {
         Finding::ok(AREA, "ipv4", format!("This machine has {}.", list(&v4)))
