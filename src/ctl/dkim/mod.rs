@@ -27,7 +27,7 @@ pub enum Dkim {
     #[command(after_help = "\
 Examples:
   mailctl dkim list
-  ssh root@SERVER mailctl dkim list --json | jq '.keys[] | select(.stage == \"next\")'
+  ssh root@SERVER mailctl dkim list --json | jq .keys
 
 A key is 'next' until the DNS shows its record, then 'active': it signs.
 Replaced by another it is 'old', and its record has to stay for a week.")]
