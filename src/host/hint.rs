@@ -5,8 +5,10 @@ use super::{
     doctor::{self, Host},
 };
 
-/// What tools say of a full disk; the last is curl's, of a file that it was fetching.
-const SPACE: [&str; 5] = [
+/// What tools say of a full disk; the first is pacman's, of a file in a package, and the last is curl's, of a
+/// file that it was fetching.
+const SPACE: [&str; 6] = [
+    "(Write failed)",
     "exceeds free space on media",
     "No space left on device",
     "os error 28",

@@ -13,6 +13,9 @@ use crate::agent::{
 /// However full the page is, so many lines are about the way to the first mail.
 const LEAST: usize = 4;
 
+/// The guide's step that is right, too, where no authority is asked for a certificate.
+const CERTIFICATE: &str = "Certificate";
+
 /// One thing to do.
 struct Item {
     style: Style,
@@ -40,7 +43,7 @@ pub(super) fn block(facts: &Facts, status: &Status, room: usize) -> Block {
     }
     if let Some(guide) = open {
         let mut right = Block::default();
-        if let Some(text) = guide::text::right(guide) {
+        if let Some(text) = guide::text::right(guide, facts.self_signed.then_some(CERTIFICATE)) {
             right.add(Style::Good, &format!(" {text}"));
         }
         let room = room.saturating_sub(block.len() + right.len()).max(LEAST);
@@ -84,7 +87,7 @@ fn left(facts: &Facts, status: &Status) -> Vec<Item> {
         items.push(plain(text));
     }
     // the guide knows whether an authority is asked for another
-    let told = facts.guide.open().and_then(|g| g.state_of("Certificate"));
+    let told = facts.guide.open().and_then(|g| g.state_of(CERTIFICATE));
     if facts.self_signed && told.is_none_or(|state| state == State::Right) {
         let text = "The certificate is self-signed: mail programs ask whether to trust it.";
         items.push(plain(text.to_owned()));

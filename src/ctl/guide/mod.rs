@@ -126,7 +126,7 @@ fn report(guide: &Guide) -> String {
         // writing to a string cannot fail
         let _ = writeln!(report, "{}", textwrap::fill(item, &options));
     }
-    if let Some(right) = text::right(guide) {
+    if let Some(right) = text::right(guide, None) {
         let _ = writeln!(report, "{right}");
     }
     report

@@ -6,9 +6,11 @@ use crate::agent::page::layout::{Block, Style};
 /// Said when nothing is left.
 pub const DONE: &str = "All is set for mail: DNS records, port 25, a message in and one out.";
 
-/// The steps that are right, in one sentence; none before the first is.
-pub fn right(guide: &Guide) -> Option<String> {
-    let right = guide.steps.iter().filter(|s| s.state == State::Right);
+/// The steps that are right, in one sentence; none before the first is. One may be left out, of which the
+/// page says something else.
+pub fn right(guide: &Guide, without: Option<&str>) -> Option<String> {
+    let told = |step: &&Step| step.state == State::Right && Some(step.name.as_str()) != without;
+    let right = guide.steps.iter().filter(told);
     let names: Vec<&str> = right.map(|s| s.name.as_str()).collect();
     (!names.is_empty()).then(|| format!("Right so far: {}.", names.join(", ")))
 }
@@ -75,7 +77,8 @@ mod tests {
                 step("C", State::Wrong, &["two"]),
             ],
         };
-        assert_eq!(right(&guide).as_deref(), Some("Right so far: A."));
+        assert_eq!(right(&guide, None).as_deref(), Some("Right so far: A."));
+        assert_eq!(right(&guide, Some("A")), None);
         let lines = |room| fit(&guide, room).len();
         // one, the long one in two lines, two
         assert_eq!(lines(9), 4);
