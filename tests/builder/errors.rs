@@ -55,7 +55,7 @@ fn a_missing_tool_comes_with_its_package() {
 }
 
 #[test]
-fn a_full_disk_is_named() {
+fn a_disk_without_room_is_named() {
     let desk = Desk::new();
     // the cache moves to a small disk
     let output = after(
