@@ -159,7 +159,8 @@ fn is_locked(shadow: &str) -> Result<()> {
     let root = root.context("the image's etc/shadow has no root")?;
     ensure!(
         root.starts_with('!'),
-        "the hook that locks the account of root has not done it"
+        "the account of root is not locked: 50-lock-root.hook, or a hook before it, failed; the log has its \
+         words. Mend that, and build again"
     );
     Ok(())
 }
